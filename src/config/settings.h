@@ -1,0 +1,144 @@
+// All settings, typed, with safe defaults. Values; read once, shared read-only. Every key is
+// documented in config/config.example.yaml; load() reports every error at once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sandtrap::config {
+
+struct MaxStartups {
+  std::uint32_t start = 10, rate = 30, full = 100;
+};  // "10:30:100", sshd_config(5)
+
+struct Server {                                        // server:
+  std::vector<std::string> listen = {"0.0.0.0:2222"};  // "ip:port", "[v6]:port"
+  std::string persona = "debian-12";
+  std::string host_key_dir;  // default <data_dir>/keys
+  MaxStartups max_startups;
+  std::uint32_t max_connections_per_source = 100;
+  std::uint32_t max_connections = 4096;
+  std::chrono::seconds login_grace_time{120};
+  std::uint32_t max_sessions = 10;
+  std::chrono::seconds idle_timeout{0};       // 0: none; counts bytes in either direction
+  std::chrono::seconds session_limit{86400};  // absolute cap
+  std::chrono::seconds drain_grace{10};
+  std::uint32_t gates = 1;          // gate processes
+  std::string gate_user = "61801";  // name or number
+  std::string scribe_user = "61802";
+};
+
+struct Credential {
+  std::string user, password;
+  bool deny = false;
+};  // `*` wildcards
+
+struct Authentication {                                    // authentication:
+  std::vector<Credential> credentials;                     // first match wins
+  std::optional<std::uint32_t> accept_after_failures = 2;  // per source; `false` turns it off
+  std::chrono::seconds failure_memory{86400};
+  std::uint32_t max_tracked_sources = 100000;
+  enum class PublicKeys {
+    kRefuse,
+    kAcceptAfterFailures,
+    kAccept
+  } public_keys = PublicKeys::kRefuse;
+  bool keyboard_interactive = false;
+  std::uint32_t max_auth_tries = 6;
+  std::chrono::milliseconds failure_delay_min{1500}, failure_delay_max{2500};
+};
+
+struct ContainerPool {         // container_pool:
+  std::string engine = "oci";  // oci | docker | fake
+  std::uint32_t size = 3;
+  std::uint32_t max_total = 50;
+  std::uint32_t refill_concurrency = 2;
+  std::uint32_t claim_queue = 64;
+  std::chrono::milliseconds claim_timeout{15000};
+  std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
+  std::chrono::seconds linger{60};
+  std::uint32_t max_tracked_cases = 100000;
+};
+
+struct Container {  // container:
+  std::uint64_t memory_bytes = 256ULL << 20;
+  double cpus = 0.5;
+  std::uint32_t pids = 100;
+  std::uint64_t disk_bytes = 1ULL << 30;
+  std::uint64_t file_size_bytes = 512ULL << 20;
+  std::uint32_t open_files = 1024;
+  std::vector<std::string> capabilities = {"CHOWN",      "SETUID",     "SETGID", "DAC_OVERRIDE",
+                                           "FOWNER",     "FSETID",     "KILL",   "NET_BIND_SERVICE",
+                                           "SYS_CHROOT", "AUDIT_WRITE"};
+  bool no_new_privileges = true;
+  std::vector<std::string> hostnames = {"debian", "srv01", "web01", "vps"};
+};
+
+struct Preservation {  // preservation:
+  bool enabled = true;
+  std::chrono::seconds max_age{30 * 86400};
+  std::uint32_t max_count = 200;
+  std::uint64_t max_bytes = 20ULL << 30;
+};
+
+struct Recording {  // recording:
+  bool enabled = true;
+  bool record_input = true;
+};
+
+struct Logging {               // logging:
+  std::string level = "info";  // debug | info | warn | error
+  std::string sensor;          // default: host name
+};
+
+struct Oci {               // oci:
+  std::string runtime;     // path or name; empty: runc, else crun
+  std::string image = "";  // root file system directory; default: found as `make run` does
+  std::uint32_t userns_base = 200000, userns_size = 65536;
+};
+
+struct Docker {  // docker:
+  std::string socket = "/var/run/docker.sock";
+  std::string image = "sandtrap-guest:debian-12";
+  std::string runtime;  // empty: the daemon's default
+};
+
+struct Settings {
+  std::string data_dir = "/var/lib/sandtrap";
+  std::string
+      run_dir;  // sockets, engine state; default /run/sandtrap/<8 hex digits of a hash of data_dir>
+  Server server;
+  Authentication authentication;
+  ContainerPool container_pool;
+  Container container;
+  Preservation preservation;
+  Recording recording;
+  Logging logging;
+  Oci oci;
+  Docker docker;
+};
+
+struct Problem {
+  std::string file;
+  int line = 0, column = 0;
+  std::string text;
+};                                              // 1-based
+std::string to_string(const Problem& problem);  // "file:line:column: what, and what is allowed"
+
+struct LoadResult {
+  Settings settings;
+  std::vector<Problem> problems;
+};  // problems empty: good
+
+LoadResult load(std::string_view yaml_text, const std::string& file_name);
+LoadResult load_file(const std::string& path);
+// The same document without what the gate must not hold (credentials, engine sockets, paths of
+// keys). The gate's process only ever reads this.
+base::Result<std::string> redact_for_gate(std::string_view yaml_text);
+
+}  // namespace sandtrap::config

@@ -1,0 +1,185 @@
+// The event vocabulary: one struct per event, values only. docs/events.md documents each field.
+// One event is one line of events.jsonl; to_line() is the only encoder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/instant.h"
+
+namespace sandtrap::event {
+
+// Attacker-chosen strings are bytes: to_line() writes valid UTF-8 as it is and every invalid byte
+// as U+DCxx's printable stand-in "\\xNN" with a sibling key "<name>_base64" holding the exact
+// bytes.
+
+struct Context {  // in every event; empty strings are left out
+  base::WallTime time;
+  std::string sensor;
+  std::string session;  // 12 hex digits
+  std::string case_id;
+  std::string source_ip;
+  std::uint16_t source_port = 0;
+};
+
+struct SensorStarted {
+  std::string role, version, engine;
+};  // sensor.started
+struct SensorStopped {
+  std::string role, reason;
+};  // sensor.stopped
+struct RoleRestarted {
+  std::string role;
+  std::string reason;
+};  // role.restarted
+struct ConnectionOpened {
+  std::string local_ip;
+  std::uint16_t local_port;
+};  // connection.opened
+struct ConnectionRefused {
+  std::string reason;
+};                         // connection.refused
+struct ConnectionClosed {  // connection.closed
+  std::string reason;
+  bool by_peer;
+  std::uint64_t bytes_in, bytes_out, duration_us;
+  std::uint32_t auth_attempts, channels;
+};
+struct ClientVersion {
+  std::string version;
+};                  // client.version
+struct ClientKex {  // client.kex
+  std::string hassh, hassh_algorithms;
+  std::string kex, host_key, enc_c2s, enc_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c, lang_c2s,
+      lang_s2c;
+};
+struct KexCompleted {
+  std::string kex, host_key, cipher_c2s, cipher_s2c, mac_c2s, mac_s2c;
+  bool rekey;
+};                     // kex.completed
+struct LoginAttempt {  // login.failed / login.succeeded
+  bool succeeded;
+  std::string user, method;
+  std::optional<std::string> password;
+  std::optional<std::string> key_type, key_fingerprint, key_base64;
+  std::optional<bool> key_proven;  // a signature was given and is right
+  std::uint32_t number;
+  std::string decided_by;  // rule that decided: "credentials", "accept_after_failures", …
+};
+struct KeyOffered {
+  std::string user, key_type, key_fingerprint, key_base64;
+  bool accepted;
+};  // login.key_offered
+struct ChannelOpened {
+  std::uint32_t channel;
+};  // channel.opened
+struct PtyRequested {
+  std::uint32_t channel;
+  std::string term;
+  std::uint32_t columns, rows;
+  std::string modes_hex;
+};  // channel.pty
+struct EnvRequested {
+  std::uint32_t channel;
+  std::string name, value;
+  bool accepted;
+};  // channel.env
+struct ProgramRequested {
+  std::uint32_t channel;
+  std::string kind, command;
+};  // channel.shell / channel.exec / channel.subsystem
+struct ProgramStarted {
+  std::uint32_t channel;
+  std::string sandbox, recording;
+  std::uint64_t wait_us;
+};  // channel.started
+struct ProgramRefused {
+  std::uint32_t channel;
+  std::string reason;
+};  // channel.refused
+struct ProgramExited {
+  std::uint32_t channel;
+  std::optional<std::uint32_t> status;
+  std::optional<std::string> signal;
+};  // channel.exited
+struct WindowChanged {
+  std::uint32_t channel;
+  std::uint32_t columns, rows;
+};  // channel.window_change
+struct SignalSent {
+  std::uint32_t channel;
+  std::string name;
+};  // channel.signal
+struct ChannelRequestSeen {
+  std::uint32_t channel;
+  std::string type;
+};  // channel.request
+struct ChannelClosed {
+  std::uint32_t channel;
+  std::uint64_t bytes_in, bytes_out, bytes_err;
+};  // channel.closed
+struct ForwardAttempt {
+  std::string kind, host;
+  std::uint32_t port;
+  std::string originator;
+  bool allowed;
+};  // forward.attempt
+struct GlobalRequestSeen {
+  std::string name;
+};  // connection.global_request
+struct SandboxReady {
+  std::string sandbox, engine;
+  std::uint64_t start_us;
+};  // sandbox.ready
+struct SandboxClaimed {
+  std::string sandbox, engine;
+  bool warm;
+  bool returning;
+  std::uint64_t wait_us;
+};  // sandbox.claimed
+struct SandboxReleased {
+  std::string sandbox;
+  std::uint64_t linger_s;
+};                                    // sandbox.released (last session left)
+struct SandboxPreserved {             // sandbox.preserved
+  std::string sandbox, engine, path;  // directory, or image reference for docker
+  std::uint64_t bytes;
+  std::vector<std::string> sessions, recordings;
+};
+struct SandboxRemoved {
+  std::string sandbox, reason;
+};                          // sandbox.removed (destroyed or retention)
+struct RecordingFinished {  // recording.finished
+  std::string path;         // relative to the data folder
+  std::uint64_t size;
+  std::string sha256;
+  std::optional<std::string> sidecar_path, sidecar_sha256;
+  std::optional<std::uint64_t> sidecar_size;
+  std::uint32_t channel;
+  std::string sandbox;
+  bool complete;  // false: the writer died
+};
+struct IpcDenied {
+  std::string role, request, why;
+};  // ipc.denied
+struct ErrorRaised {
+  std::string where, what;
+};  // error
+
+using Body =
+    std::variant<SensorStarted, SensorStopped, RoleRestarted, ConnectionOpened, ConnectionRefused,
+                 ConnectionClosed, ClientVersion, ClientKex, KexCompleted, LoginAttempt, KeyOffered,
+                 ChannelOpened, PtyRequested, EnvRequested, ProgramRequested, ProgramStarted,
+                 ProgramRefused, ProgramExited, WindowChanged, SignalSent, ChannelRequestSeen,
+                 ChannelClosed, ForwardAttempt, GlobalRequestSeen, SandboxReady, SandboxClaimed,
+                 SandboxReleased, SandboxPreserved, SandboxRemoved, RecordingFinished, IpcDenied,
+                 ErrorRaised>;
+
+std::string_view type_name(const Body& body);  // "connection.opened", …
+// One JSON object with trailing '\n': {"time":…,"event":…,"sensor":…,"session":…,…}. Never fails.
+std::string to_line(const Context& context, const Body& body);
+
+}  // namespace sandtrap::event

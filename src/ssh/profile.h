@@ -1,0 +1,55 @@
+// What one OpenSSH build says and does on the wire, as data. The engine holds no version "if".
+// Source: docs/openssh-wire facts; RFC 4251-4254, OpenSSH PROTOCOL. Values, shared read-only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.h"
+
+namespace sandtrap::ssh {
+
+using NameList = std::vector<std::string>;
+
+struct Profile {
+  std::string name;      // "debian-12"
+  std::string software;  // identification after "SSH-2.0-", e.g. "OpenSSH_9.2p1 Debian-2+deb12u10"
+
+  // KEXINIT, in the server's order. `kex` includes the pseudo-algorithms (kex-strict-s-v00@…).
+  NameList kex, ciphers, macs, compression;
+  NameList host_key_algorithms;  // filtered by the keys that exist
+
+  // EXT_INFO entries (name, value) in order; sent after our NEWKEYS if the client asked.
+  std::vector<std::pair<std::string, std::string>> ext_info;
+  NameList accepted_user_key_algorithms;  // signature algorithms that may prove a user key
+
+  // Authentication
+  std::string auth_methods = "publickey,password";  // in every USERAUTH_FAILURE
+  bool keyboard_interactive = false;                // offered and answered
+  std::uint32_t max_auth_tries = 6;
+  bool none_is_immediate = false;  // Ubuntu 24.04 answers "none" without the failure delay
+  std::chrono::milliseconds pam_delay_min{1500}, pam_delay_max{2500};  // before a wrong password
+  bool quantise_delays = true;  // b*2^k of OpenSSH; false makes fast failures for tests
+
+  // Connection layer
+  std::uint32_t max_sessions = 10;
+  std::uint32_t window = 2097152, max_packet = 32768;        // session channels, both directions
+  std::uint32_t output_block = 32768;                        // largest CHANNEL_DATA we send
+  std::vector<std::string> accepted_env = {"LANG", "LC_*"};  // trailing * is a wildcard
+  bool no_port_forwarding = true;  // refuse direct-tcpip with reason 1 "open failed"
+
+  // Limits
+  std::uint32_t max_packet_length = 262144;
+  std::uint32_t max_identification = 8192;
+  std::chrono::seconds login_grace{120};
+  std::uint64_t rekey_packets = std::uint64_t{1} << 31;  // per direction
+  std::uint64_t rekey_bytes = 0;                         // 0: OpenSSH's default for the cipher
+};
+
+// Debian 12, openssh 1:9.2p1-2+deb12u10 (default persona).
+Profile debian_12();
+
+}  // namespace sandtrap::ssh

@@ -1,0 +1,24 @@
+// The privileged role: listening sockets, host keys, login policy, sandbox pool.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "sandbox/engine.h"
+
+namespace sandtrap::warden {
+
+// Builds the concrete engine on the warden's loop: only src/app names concrete classes.
+using EngineFactory = std::function<std::unique_ptr<sandbox::Engine>(
+    const config::Settings&, boost::asio::io_context&, base::Log&)>;
+
+// Runs until drained; returns the process's exit code. `control` as in gate/gate.h; sends RoleReady
+// once the listening sockets are open and the pool has its first warm sandbox.
+int run(const config::Settings& settings, base::Fd control, const EngineFactory& make_engine,
+        base::Log& log);
+
+}  // namespace sandtrap::warden
