@@ -1,0 +1,127 @@
+#include "net/channel.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace sandtrap::net {
+namespace {
+
+namespace asio = boost::asio;
+
+struct ChannelTest : testing::Test {
+  asio::io_context io;
+  std::unique_ptr<Channel> left, right;
+
+  void SetUp() override {
+    auto pair = channel_pair();
+    ASSERT_TRUE(pair);
+    left = std::make_unique<Channel>(io.get_executor(), std::move(pair->first));
+    right = std::make_unique<Channel>(io.get_executor(), std::move(pair->second));
+  }
+
+  base::Result<Packet> receive(Channel& channel) {
+    base::Result<Packet> got = base::fail(base::Errc::kTimeout, "nothing");
+    asio::co_spawn(
+        io,
+        [](Channel& c, base::Result<Packet>& out) -> asio::awaitable<void> {
+          out = co_await c.receive();
+        }(channel, got),
+        asio::detached);
+    io.restart();
+    io.run();
+    return got;
+  }
+};
+
+}  // namespace
+
+TEST_F(ChannelTest, CarriesAMessageAndItsDescriptors) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  base::Fd reader(ends[0]);
+  std::vector<base::Fd> sent;
+  sent.emplace_back(ends[1]);
+  ASSERT_TRUE(left->send(ipc::PeerConnected{"warden"}, std::move(sent)));
+  const auto packet = receive(*right);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(std::get<ipc::PeerConnected>(packet->message).role, "warden");
+  ASSERT_EQ(packet->descriptors.size(), 1U);
+  ASSERT_EQ(::write(packet->descriptors[0].get(), "x", 1), 1);
+  char c = 0;
+  EXPECT_EQ(::read(reader.get(), &c, 1), 1);
+  EXPECT_EQ(c, 'x');
+}
+
+TEST_F(ChannelTest, CarriesTheLargestCommand) {
+  ipc::OpenProcess open;
+  open.session = "0123456789ab";
+  open.command.assign(ipc::kMaxCommand, 'a');
+  ASSERT_TRUE(left->send(open));
+  const auto packet = receive(*right);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(std::get<ipc::OpenProcess>(packet->message).command.size(), ipc::kMaxCommand);
+}
+
+TEST_F(ChannelTest, QueuesInOrderWhileTheReaderIsSlowAndRefusesWithoutEnd) {
+  ipc::OpenProcess open;
+  open.session = "0123456789ab";
+  open.command.assign(100'000, 'a');
+  std::uint32_t sent = 0;
+  for (;; ++sent) {
+    open.channel = sent;
+    const auto status = left->send(open);
+    if (status) continue;
+    EXPECT_EQ(status.error().code, base::Errc::kLimit);
+    break;
+  }
+  EXPECT_GT(sent, 100U);
+  std::uint32_t next = 0;
+  asio::co_spawn(
+      io,
+      [](Channel& c, std::uint32_t& seen, std::uint32_t total) -> asio::awaitable<void> {
+        while (seen < total) {
+          const auto packet = co_await c.receive();
+          EXPECT_TRUE(packet);
+          if (!packet) co_return;
+          EXPECT_EQ(std::get<ipc::OpenProcess>(packet->message).channel, seen);
+          ++seen;
+        }
+      }(*right, next, sent),
+      asio::detached);
+  io.restart();
+  io.run();
+  EXPECT_EQ(next, sent);
+}
+
+TEST_F(ChannelTest, ReportsThePeersEnd) {
+  left.reset();
+  const auto packet = receive(*right);
+  ASSERT_FALSE(packet);
+  EXPECT_EQ(packet.error().code, base::Errc::kClosed);
+  EXPECT_FALSE(right->send(ipc::Drain{1}));
+}
+
+TEST(ChannelRaw, TreatsGarbageAsInvalid) {
+  asio::io_context io;
+  auto pair = channel_pair();
+  ASSERT_TRUE(pair);
+  Channel channel(io.get_executor(), std::move(pair->second));
+  ASSERT_EQ(::send(pair->first.get(), "\xff\xff", 2, 0), 2);
+  base::Errc code = base::Errc::kTimeout;
+  asio::co_spawn(
+      io,
+      [](Channel& c, base::Errc& out) -> asio::awaitable<void> {
+        const auto packet = co_await c.receive();
+        if (!packet) out = packet.error().code;
+      }(channel, code),
+      asio::detached);
+  io.run();
+  EXPECT_EQ(code, base::Errc::kInvalid);
+}
+
+}  // namespace sandtrap::net
