@@ -1,0 +1,67 @@
+import os
+import shutil
+import socket
+
+import pytest
+
+import honeypot as hp
+
+
+def docker_reason():
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(hp.DOCKER_SOCKET)
+        except OSError as error:
+            return f"no Docker Engine at {hp.DOCKER_SOCKET}: {error}"
+    return None
+
+
+def require(engine):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if engine == "oci" and not (shutil.which("runc") or shutil.which("crun")):
+        pytest.skip("no OCI runtime installed")
+    if engine == "docker" and docker_reason():
+        pytest.skip(docker_reason())
+
+
+def engines():
+    return os.environ.get("SANDTRAP_E2E_ENGINES", "oci,docker").split(",")
+
+
+@pytest.fixture(scope="module", params=engines())
+def engine(request):
+    require(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pot(engine):
+    """One honeypot for all tests of a file; stopping it must leave nothing."""
+    honeypot = hp.Honeypot(engine).start()
+    yield honeypot
+    code = honeypot.stop()
+    left = hp.leaks(honeypot)
+    log = honeypot.text()
+    honeypot.remove()
+    assert code == 0, log
+    assert not left, "\n".join(left) + "\n" + log
+
+
+@pytest.fixture
+def fresh(engine):
+    """A honeypot factory for tests that disturb it."""
+    made = []
+
+    def make(**settings):
+        honeypot = hp.Honeypot(engine, **settings).start()
+        made.append(honeypot)
+        return honeypot
+
+    yield make
+    for honeypot in made:
+        honeypot.stop()
+        left = hp.leaks(honeypot)
+        log = honeypot.text()
+        honeypot.remove()
+        assert not left, "\n".join(left) + "\n" + log
