@@ -1,8 +1,8 @@
-#include "ssh/wire.h"
+#include "crypto/wire.h"
 
 #include <algorithm>
 
-namespace sandtrap::ssh {
+namespace sandtrap::crypto {
 
 void store_u32(std::uint8_t* out, std::uint32_t v) {
   out[0] = static_cast<std::uint8_t>(v >> 24);
@@ -73,9 +73,8 @@ ByteView Reader::mpint(std::size_t max) {
     fail();
     return {};
   }
-  if (!b.empty() && b[0] == 0) b = b.subspan(1);
-  // One zero byte keeps the sign; a second is not the shortest form (RFC 4251 §5).
-  if ((!b.empty() && b[0] == 0) || b.size() > max) {
+  while (!b.empty() && b[0] == 0) b = b.subspan(1);
+  if (b.size() > max) {
     fail();
     return {};
   }
@@ -140,4 +139,4 @@ std::string join_names(const std::vector<std::string>& names) {
   return out;
 }
 
-}  // namespace sandtrap::ssh
+}  // namespace sandtrap::crypto
