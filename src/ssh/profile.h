@@ -33,6 +33,8 @@ struct Profile {
   bool none_is_immediate = false;  // Ubuntu 24.04 answers "none" without the failure delay
   std::chrono::milliseconds pam_delay_min{1500}, pam_delay_max{2500};  // before a wrong password
   bool quantise_delays = true;  // b*2^k of OpenSSH; false makes fast failures for tests
+  // From USERAUTH_SUCCESS to hostkeys-00@openssh.com: sshd forks and opens the PAM session.
+  std::chrono::microseconds session_setup_min{10000}, session_setup_max{16000};
 
   // Connection layer
   std::uint32_t max_sessions = 10;

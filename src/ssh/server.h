@@ -133,9 +133,13 @@ struct ChannelInput {
   ChannelId channel;
   ByteView data;
 };
-struct ChannelEof {
+struct ChannelEof {  // no more input
   ChannelId channel;
-};  // no more input
+  // The client closed the whole channel while the program runs: close its output too (sshd closes
+  // its ends of the pipes or the pty, so SIGPIPE or SIGHUP follows). Reported again if a plain EOF
+  // came before. The channel stays until channel_exited().
+  bool closed = false;
+};
 struct ChannelClosed {
   ChannelId channel;
 };                       // both sides closed: the number may be used again
@@ -189,6 +193,9 @@ class Server {
   void received(std::size_t n, Instant now);
   void receive(ByteView wire, Instant now);  // copying form of the two
   void peer_eof(Instant now);                // the TCP half-close
+  // False: leave the socket alone until the next submit_*, tick() or consumed(). The engine handles
+  // one packet at a time as sshd does, so input waits while a reply is held or output is stuck.
+  bool wants_input() const;
   void tick(Instant now);                    // call when deadline() has passed
   std::optional<Instant> deadline() const;
 
