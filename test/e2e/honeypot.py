@@ -63,7 +63,6 @@ class Honeypot:
         self.engine = engine
         self.port = free_port()
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-e2e-"))
-        self.base.chmod(0o755)
         self.data = self.base / "data"
         self.config = self.base / "config.yaml"
         self.config.write_text(CONFIG.format(
