@@ -49,6 +49,10 @@ class Encoder {
     std::uint8_t bytes[4];
     std::size_t size = 0;
   };
+  std::uint64_t advance(base::Instant now);  // microseconds since the start
+  static std::size_t completing(const Held& held, base::ByteView data);
+  void append_binary(std::string& lines, Stream stream, std::size_t size, std::uint64_t micros);
+
   std::string header_line_;
   base::Instant start_, last_;
   std::uint64_t binary_offset_ = 0;

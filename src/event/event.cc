@@ -1,0 +1,271 @@
+#include "event/event.h"
+
+#include "event/json_line.h"
+
+namespace sandtrap::event {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+
+std::string_view program_name(std::string_view kind) {
+  if (kind == "shell") return "channel.shell";
+  if (kind == "subsystem") return "channel.subsystem";
+  return "channel.exec";
+}
+
+template <class T>
+void text_if_set(JsonLine& line, std::string_view key, const T& value) {
+  if (value) line.text(key, *value);
+}
+
+void fields(JsonLine& line, const SensorStarted& e) {
+  line.text("role", e.role);
+  line.text("version", e.version);
+  line.text_if_any("engine", e.engine);
+}
+void fields(JsonLine& line, const SensorStopped& e) {
+  line.text("role", e.role);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const RoleRestarted& e) {
+  line.text("role", e.role);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const ConnectionOpened& e) {
+  line.text("local_ip", e.local_ip);
+  line.number("local_port", e.local_port);
+}
+void fields(JsonLine& line, const ConnectionRefused& e) {
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const ConnectionClosed& e) {
+  line.text("reason", e.reason);
+  line.flag("by_peer", e.by_peer);
+  line.number("bytes_in", e.bytes_in);
+  line.number("bytes_out", e.bytes_out);
+  line.number("duration_us", e.duration_us);
+  line.number("auth_attempts", e.auth_attempts);
+  line.number("channels", e.channels);
+}
+void fields(JsonLine& line, const ClientVersion& e) {
+  line.text("version", e.version);
+}
+void fields(JsonLine& line, const ClientKex& e) {
+  line.text("hassh", e.hassh);
+  line.text("hassh_algorithms", e.hassh_algorithms);
+  line.text("kex", e.kex);
+  line.text("host_key", e.host_key);
+  line.text("enc_c2s", e.enc_c2s);
+  line.text("enc_s2c", e.enc_s2c);
+  line.text("mac_c2s", e.mac_c2s);
+  line.text("mac_s2c", e.mac_s2c);
+  line.text("comp_c2s", e.comp_c2s);
+  line.text("comp_s2c", e.comp_s2c);
+  line.text("lang_c2s", e.lang_c2s);
+  line.text("lang_s2c", e.lang_s2c);
+}
+void fields(JsonLine& line, const KexCompleted& e) {
+  line.text("kex", e.kex);
+  line.text("host_key", e.host_key);
+  line.text("cipher_c2s", e.cipher_c2s);
+  line.text("cipher_s2c", e.cipher_s2c);
+  line.text("mac_c2s", e.mac_c2s);
+  line.text("mac_s2c", e.mac_s2c);
+  line.flag("rekey", e.rekey);
+}
+void fields(JsonLine& line, const LoginAttempt& e) {
+  line.text("user", e.user);
+  line.text("method", e.method);
+  text_if_set(line, "password", e.password);
+  text_if_set(line, "key_type", e.key_type);
+  text_if_set(line, "key_fingerprint", e.key_fingerprint);
+  text_if_set(line, "key_base64", e.key_base64);
+  if (e.key_proven) line.flag("key_proven", *e.key_proven);
+  line.number("number", e.number);
+  line.text_if_any("decided_by", e.decided_by);
+}
+void fields(JsonLine& line, const KeyOffered& e) {
+  line.text("user", e.user);
+  line.text("key_type", e.key_type);
+  line.text("key_fingerprint", e.key_fingerprint);
+  line.text("key_base64", e.key_base64);
+  line.flag("accepted", e.accepted);
+}
+void fields(JsonLine& line, const ChannelOpened& e) {
+  line.number("channel", e.channel);
+}
+void fields(JsonLine& line, const PtyRequested& e) {
+  line.number("channel", e.channel);
+  line.text("term", e.term);
+  line.number("columns", e.columns);
+  line.number("rows", e.rows);
+  line.text("modes_hex", e.modes_hex);
+}
+void fields(JsonLine& line, const EnvRequested& e) {
+  line.number("channel", e.channel);
+  line.text("name", e.name);
+  line.text("value", e.value);
+  line.flag("accepted", e.accepted);
+}
+void fields(JsonLine& line, const ProgramRequested& e) {
+  line.number("channel", e.channel);
+  if (e.kind != "shell") line.text("command", e.command);
+}
+void fields(JsonLine& line, const ProgramStarted& e) {
+  line.number("channel", e.channel);
+  line.text("sandbox", e.sandbox);
+  line.text_if_any("recording", e.recording);
+  line.number("wait_us", e.wait_us);
+}
+void fields(JsonLine& line, const ProgramRefused& e) {
+  line.number("channel", e.channel);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const ProgramExited& e) {
+  line.number("channel", e.channel);
+  if (e.status) line.number("status", *e.status);
+  text_if_set(line, "signal", e.signal);
+}
+void fields(JsonLine& line, const WindowChanged& e) {
+  line.number("channel", e.channel);
+  line.number("columns", e.columns);
+  line.number("rows", e.rows);
+}
+void fields(JsonLine& line, const SignalSent& e) {
+  line.number("channel", e.channel);
+  line.text("name", e.name);
+}
+void fields(JsonLine& line, const ChannelRequestSeen& e) {
+  line.number("channel", e.channel);
+  line.text("type", e.type);
+}
+void fields(JsonLine& line, const ChannelClosed& e) {
+  line.number("channel", e.channel);
+  line.number("bytes_in", e.bytes_in);
+  line.number("bytes_out", e.bytes_out);
+  line.number("bytes_err", e.bytes_err);
+}
+void fields(JsonLine& line, const ForwardAttempt& e) {
+  line.text("kind", e.kind);
+  line.text("host", e.host);
+  line.number("port", e.port);
+  line.text_if_any("originator", e.originator);
+  line.flag("allowed", e.allowed);
+}
+void fields(JsonLine& line, const GlobalRequestSeen& e) {
+  line.text("name", e.name);
+}
+void fields(JsonLine& line, const SandboxReady& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("engine", e.engine);
+  line.number("start_us", e.start_us);
+}
+void fields(JsonLine& line, const SandboxClaimed& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("engine", e.engine);
+  line.flag("warm", e.warm);
+  line.flag("returning", e.returning);
+  line.number("wait_us", e.wait_us);
+}
+void fields(JsonLine& line, const SandboxReleased& e) {
+  line.text("sandbox", e.sandbox);
+  line.number("linger_s", e.linger_s);
+}
+void fields(JsonLine& line, const SandboxPreserved& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("engine", e.engine);
+  line.text("path", e.path);
+  line.number("bytes", e.bytes);
+  line.list("sessions", e.sessions);
+  line.list("recordings", e.recordings);
+}
+void fields(JsonLine& line, const SandboxRemoved& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const RecordingFinished& e) {
+  line.text("path", e.path);
+  line.number("size", e.size);
+  line.text("sha256", e.sha256);
+  text_if_set(line, "sidecar_path", e.sidecar_path);
+  if (e.sidecar_size) line.number("sidecar_size", *e.sidecar_size);
+  text_if_set(line, "sidecar_sha256", e.sidecar_sha256);
+  line.number("channel", e.channel);
+  line.text_if_any("sandbox", e.sandbox);
+  line.flag("complete", e.complete);
+}
+void fields(JsonLine& line, const IpcDenied& e) {
+  line.text("role", e.role);
+  line.text("request", e.request);
+  line.text("why", e.why);
+}
+void fields(JsonLine& line, const ErrorRaised& e) {
+  line.text("where", e.where);
+  line.text("what", e.what);
+}
+
+}  // namespace
+
+std::string_view type_name(const Body& body) {
+  using View = std::string_view;
+  return std::visit(
+      Overloaded{
+          [](const SensorStarted&) -> View { return "sensor.started"; },
+          [](const SensorStopped&) -> View { return "sensor.stopped"; },
+          [](const RoleRestarted&) -> View { return "role.restarted"; },
+          [](const ConnectionOpened&) -> View { return "connection.opened"; },
+          [](const ConnectionRefused&) -> View { return "connection.refused"; },
+          [](const ConnectionClosed&) -> View { return "connection.closed"; },
+          [](const ClientVersion&) -> View { return "client.version"; },
+          [](const ClientKex&) -> View { return "client.kex"; },
+          [](const KexCompleted&) -> View { return "kex.completed"; },
+          [](const LoginAttempt& e) -> View {
+            return e.succeeded ? "login.succeeded" : "login.failed";
+          },
+          [](const KeyOffered&) -> View { return "login.key_offered"; },
+          [](const ChannelOpened&) -> View { return "channel.opened"; },
+          [](const PtyRequested&) -> View { return "channel.pty"; },
+          [](const EnvRequested&) -> View { return "channel.env"; },
+          [](const ProgramRequested& e) -> View { return program_name(e.kind); },
+          [](const ProgramStarted&) -> View { return "channel.started"; },
+          [](const ProgramRefused&) -> View { return "channel.refused"; },
+          [](const ProgramExited&) -> View { return "channel.exited"; },
+          [](const WindowChanged&) -> View { return "channel.window_change"; },
+          [](const SignalSent&) -> View { return "channel.signal"; },
+          [](const ChannelRequestSeen&) -> View { return "channel.request"; },
+          [](const ChannelClosed&) -> View { return "channel.closed"; },
+          [](const ForwardAttempt&) -> View { return "forward.attempt"; },
+          [](const GlobalRequestSeen&) -> View { return "connection.global_request"; },
+          [](const SandboxReady&) -> View { return "sandbox.ready"; },
+          [](const SandboxClaimed&) -> View { return "sandbox.claimed"; },
+          [](const SandboxReleased&) -> View { return "sandbox.released"; },
+          [](const SandboxPreserved&) -> View { return "sandbox.preserved"; },
+          [](const SandboxRemoved&) -> View { return "sandbox.removed"; },
+          [](const RecordingFinished&) -> View { return "recording.finished"; },
+          [](const IpcDenied&) -> View { return "ipc.denied"; },
+          [](const ErrorRaised&) -> View { return "error"; },
+      },
+      body);
+}
+
+std::string to_line(const Context& context, const Body& body) {
+  std::string out;
+  out.reserve(512);
+  JsonLine line(out);
+  line.text("time", base::to_iso8601(context.time));
+  line.text("event", type_name(body));
+  line.text_if_any("sensor", context.sensor);
+  line.text_if_any("session", context.session);
+  line.text_if_any("case", context.case_id);
+  line.text_if_any("source_ip", context.source_ip);
+  if (context.source_port != 0) line.number("source_port", context.source_port);
+  std::visit([&line](const auto& event) { fields(line, event); }, body);
+  line.end();
+  out += '\n';
+  return out;
+}
+
+}  // namespace sandtrap::event
