@@ -201,9 +201,18 @@ base::Result<std::unique_ptr<Process>> launch_fake(const FakeLaunch& launch,
   prepared.in = ends->child[0].get();
   prepared.out = ends->child[1].get();
   prepared.err = ends->child[2].get();
+  // Closed by the exec: the process leads its own group before anyone can signal it.
+  int started[2];
+  if (::pipe2(started, O_CLOEXEC) != 0) return base::fail_errno("pipe", errno);
+  const base::Fd read_end(started[0]);
+  base::Fd write_end(started[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return base::fail_errno("fork", errno);
   if (pid == 0) run_child(launch, prepared);
+  write_end.reset();
+  char none = 0;
+  while (::read(read_end.get(), &none, 1) < 0 && errno == EINTR) {
+  }
 
   auto pidfd = open_pidfd(pid);
   if (!pidfd) {
