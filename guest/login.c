@@ -1,0 +1,86 @@
+// Runs as root of the sandbox for every channel and becomes the user's process, as the child of
+// sshd does: account, terminal, environment, messages, shell. Arguments: README.md.
+#include "login.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { kExitUsage = 64, kExitAccount = 67 };
+
+static void reset_signals(void) {
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void enter_home(const char* home) {
+  if (chdir(home) == 0) return;
+  fprintf(stderr, "Could not chdir to home directory %s: %s\n", home, strerror(errno));
+  if (chdir("/") != 0) _exit(1);
+}
+
+static _Noreturn void run_shell(const struct Request* request, const struct Account* account,
+                                struct Environment* environment) {
+  const char* slash = strrchr(account->shell, '/');
+  const char* base = slash == NULL ? account->shell : slash + 1;
+  char name[264];
+  snprintf(name, sizeof(name), "%s%s", request->kind == kShell ? "-" : "", base);
+  char* argv[4] = {name, NULL, NULL, NULL};
+  if (request->kind != kShell) {
+    argv[1] = (char*)"-c";
+    argv[2] =
+        request->kind == kSubsystem ? (char*)"/usr/lib/openssh/sftp-server" : request->command;
+  }
+  execve(account->shell, argv, environment->entries);
+  perror(account->shell);
+  _exit(1);
+}
+
+int main(int argc, char** argv) {
+  struct Request request;
+  if (argc < 2 || !parse_arguments(argc, argv, &request)) return kExitUsage;
+  char title[64];
+  snprintf(title, sizeof(title), "sshd: %.32s", request.user);
+  hide_arguments(argc, argv, title);
+  reset_signals();
+  umask(022);
+  if (getsid(0) != getpid()) setsid();
+  close_range(3, ~0U, 0);
+
+  if (request.kind == kSubsystem && strcmp(request.command, "sftp") != 0) return kExitUsage;
+  struct Account account;
+  if (!find_account(request.user, &account)) {
+    if (!valid_name(request.user) || !create_account(request.user) ||
+        !find_account(request.user, &account))
+      return kExitAccount;
+  }
+
+  char tty[64];
+  const bool has_tty = request.tty && ttyname_r(0, tty, sizeof(tty)) == 0;
+  if (has_tty) prepare_terminal(&request, &account);
+  static struct Environment environment;
+  build_environment(&request, &account, has_tty ? tty : NULL, &environment);
+
+  if (request.kind == kShell) {
+    // Both look into the home directory of the user who is about to get it.
+    if (chdir(account.home) != 0 && chdir("/") != 0) return 1;
+    print_motd();
+  }
+  if (has_tty) {
+    char peer[256] = "";
+    const char* connection = lookup(request.env, request.env_count, "SSH_CONNECTION");
+    if (connection != NULL)
+      snprintf(peer, sizeof(peer), "%.*s", (int)strcspn(connection, " "), connection);
+    record_login(&account, tty, peer);
+  }
+  if (!become(&account)) return 1;
+  enter_home(account.home);
+  run_shell(&request, &account, &environment);
+}

@@ -1,0 +1,68 @@
+// Parts of `login`, the program that turns one SSH channel into one process, as sshd's own child
+// does. README.md describes its arguments. Single-threaded, runs for a few milliseconds, and
+// leaves nothing of itself behind after the final exec.
+#ifndef SANDTRAP_GUEST_LOGIN_H
+#define SANDTRAP_GUEST_LOGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { kMaxEnvironment = 256, kMaxName = 32 };
+
+enum Kind { kShell, kExec, kSubsystem };
+
+struct Request {
+  enum Kind kind;
+  const char* user;
+  char* command;     // exec: for -c; subsystem: its name
+  bool tty;          // fd 0 is a terminal
+  const char* term;  // TERM
+  unsigned short columns, rows, width_px, height_px;
+  unsigned char* modes;  // RFC 4254 section 8
+  size_t modes_length;
+  char* env[kMaxEnvironment];  // NAME=VALUE from the client and of the connection
+  size_t env_count;
+};
+
+struct Account {
+  char name[kMaxName + 1];
+  uid_t uid;
+  gid_t gid;
+  char home[256];
+  char shell[256];
+};
+
+struct Environment {
+  char* entries[2 * kMaxEnvironment];
+  size_t count;
+};
+
+// arguments.c: decodes argv into `out`; false on anything that is not well-formed.
+bool parse_arguments(int argc, char** argv, struct Request* out);
+// Overwrites argv, so that ps shows what it shows for sshd's child.
+void hide_arguments(int argc, char** argv, const char* title);
+
+// account.c
+bool valid_name(const char* name);
+bool find_account(const char* name, struct Account* out);
+// useradd(8) for a name that does not exist yet: it must look as if it had always been there.
+bool create_account(const char* name);
+bool become(const struct Account* account);  // groups, then gid, then uid
+gid_t group_id(const char* name, gid_t otherwise);
+
+// terminal.c: termios, window size, owner of the tty on fd 0, controlling terminal.
+void prepare_terminal(const struct Request* request, const struct Account* account);
+
+// environment.c
+void build_environment(const struct Request* request, const struct Account* account,
+                       const char* tty, struct Environment* out);
+// The value of `name` among NAME=VALUE strings, or NULL.
+const char* lookup(char* const* entries, size_t count, const char* name);
+
+// records.c: what sshd writes and prints at a login.
+void print_motd(void);
+// Prints "Last login" if there was one, then enters this login into utmp, wtmp and lastlog.
+void record_login(const struct Account* account, const char* tty, const char* peer);
+
+#endif
