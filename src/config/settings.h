@@ -38,8 +38,8 @@ struct Credential {
   bool deny = false;
 };  // `*` wildcards
 
-struct Authentication {                                    // authentication:
-  std::vector<Credential> credentials;                     // first match wins
+struct Authentication {                 // authentication:
+  std::vector<Credential> credentials;  // first match wins
   // What worms try to find honeypots that accept anything: never accepted.
   std::vector<std::string> deny_passwords = {"345gs5662d34", "3245gs5662d34"};
   std::optional<std::uint32_t> accept_after_failures = 2;  // per source; `false` turns it off

@@ -1,0 +1,203 @@
+// settings.h: the document against the table, then what several settings must agree on.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/fd.h"
+#include "config/document.h"
+#include "config/node.h"
+#include "config/table.h"
+#include "config/value.h"
+
+namespace sandtrap::config {
+namespace {
+
+// Where a key stands in the document, for the checks that look at several.
+struct Place {
+  std::string path;
+  const Node* node;
+};
+
+class Loader {
+ public:
+  explicit Loader(const std::string& file) : problems_(file), keys_(keys()) {}
+
+  LoadResult run(std::string_view text) {
+    const auto root = parse_document(text, problems_);
+    if (root && root->kind == Node::Kind::kMap) {
+      read_map(*root, "");
+    } else if (root && root->kind != Node::Kind::kNull) {
+      problems_.add(*root, "the file must consist of `key: value` lines");
+    }
+    if (root) check_agreement(*root);
+    derive();
+    return LoadResult{std::move(settings_), std::move(problems_).take()};
+  }
+
+ private:
+  bool is_section(std::string_view name) const {
+    return std::any_of(keys_.begin(), keys_.end(),
+                       [name](const Key& k) { return k.section == name && !name.empty(); });
+  }
+
+  void read_map(const Node& map, std::string_view section) {
+    for (std::size_t i = 0; i < map.keys.size(); ++i) {
+      const Node& name = map.keys[i];
+      const Node& value = map.items[i];
+      if (name.kind != Node::Kind::kScalar) continue;  // reported when the tree was built
+      const auto key = std::find_if(keys_.begin(), keys_.end(), [&](const Key& k) {
+        return k.section == section && k.name == name.text;
+      });
+      if (key != keys_.end()) {
+        places_.push_back(Place{key->path(), &value});
+        read(*key, value, settings_, problems_);
+      } else if (section.empty() && is_section(name.text)) {
+        read_section(name, value);
+      } else {
+        unknown(name, section);
+      }
+    }
+  }
+
+  void read_section(const Node& name, const Node& value) {
+    if (value.kind == Node::Kind::kNull) return;  // every key commented out
+    if (value.kind != Node::Kind::kMap) {
+      problems_.add(value, fmt::format("{} must be a section of `key: value` lines", name.text));
+      return;
+    }
+    read_map(value, name.text);
+  }
+
+  void unknown(const Node& name, std::string_view section) {
+    const std::string place =
+        section.empty() ? std::string("at the top level") : fmt::format("in section {}", section);
+    std::string text = fmt::format("unknown key {} {}", quoted_for_people(name.text), place);
+    std::vector<std::string_view> here;
+    for (const Key& key : keys_) {
+      if (key.section == section) here.push_back(key.name);
+      if (section.empty() && (here.empty() || here.back() != key.section)) {
+        here.push_back(key.section);
+      }
+    }
+    const auto elsewhere =
+        std::find_if(keys_.begin(), keys_.end(), [&](const Key& k) { return k.name == name.text; });
+    if (elsewhere != keys_.end()) {
+      text += fmt::format("; did you mean {}?", elsewhere->path());
+    } else if (const auto guess = nearest(name.text, here); !guess.empty()) {
+      text += fmt::format("; did you mean {}?", guess);
+    } else {
+      std::erase(here, "");
+      text += fmt::format("; allowed: {}", fmt::join(here, ", "));
+    }
+    problems_.add(name, std::move(text));
+  }
+
+  void disagree(const Node& root, std::string_view path, std::string text) {
+    const auto at = std::find_if(places_.begin(), places_.end(),
+                                 [path](const Place& p) { return p.path == path; });
+    problems_.add(at == places_.end() ? root : *at->node, std::move(text));
+  }
+
+  void check_agreement(const Node& root) {
+    const ContainerPool& pool = settings_.container_pool;
+    if (pool.size > pool.max_total) {
+      disagree(root,
+               places_.empty() ? "" : present("container_pool.size", "container_pool.max_total"),
+               fmt::format("container_pool.size is {} and container_pool.max_total is {}; allowed: "
+                           "size at most max_total",
+                           pool.size, pool.max_total));
+    }
+    const Authentication& auth = settings_.authentication;
+    if (auth.failure_delay_min > auth.failure_delay_max) {
+      disagree(root,
+               present("authentication.failure_delay_min", "authentication.failure_delay_max"),
+               fmt::format("failure_delay_min is {} and failure_delay_max is {}; allowed: min at "
+                           "most max",
+                           format_duration(auth.failure_delay_min),
+                           format_duration(auth.failure_delay_max)));
+    }
+    if (std::uint64_t{settings_.oci.userns_base} + settings_.oci.userns_size > 4'294'967'295U) {
+      disagree(root, present("oci.userns_base", "oci.userns_size"),
+               "oci.userns_base and oci.userns_size together are beyond the last user id; allowed: "
+               "a sum of at most 4294967295");
+    }
+    if (settings_.server.gate_user == settings_.server.scribe_user) {
+      disagree(root, present("server.gate_user", "server.scribe_user"),
+               "server.gate_user and server.scribe_user are the same account; allowed: two "
+               "different ones, so that a gate that was taken over cannot touch the recordings");
+    }
+  }
+
+  std::string_view present(std::string_view first, std::string_view second) const {
+    const bool has = std::any_of(places_.begin(), places_.end(),
+                                 [first](const Place& p) { return p.path == first; });
+    return has ? first : second;
+  }
+
+  void derive() {
+    if (settings_.run_dir.empty()) {
+      std::uint32_t hash = 2166136261U;  // FNV-1a: stable across runs and builds
+      for (const char c : settings_.data_dir) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+      }
+      settings_.run_dir = fmt::format("/run/sandtrap/{:08x}", hash);
+    }
+    if (settings_.server.host_key_dir.empty()) {
+      settings_.server.host_key_dir = settings_.data_dir + "/keys";
+    }
+  }
+
+  Problems problems_;
+  std::vector<Key> keys_;
+  std::vector<Place> places_;
+  Settings settings_;
+};
+
+LoadResult unreadable(const std::string& path, std::string why) {
+  return LoadResult{Settings{}, {Problem{path, 1, 1, std::move(why)}}};
+}
+
+}  // namespace
+
+std::string to_string(const Problem& problem) {
+  return fmt::format("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.text);
+}
+
+LoadResult load(std::string_view yaml_text, const std::string& file_name) {
+  return Loader(file_name).run(yaml_text);
+}
+
+LoadResult load_file(const std::string& path) {
+  // O_NONBLOCK: a named pipe must not stop the start (or a reload) for ever.
+  const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) return unreadable(path, fmt::format("cannot open: {}", std::strerror(errno)));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0 || S_ISDIR(info.st_mode)) {
+    return unreadable(path, "is not a file");
+  }
+  std::string text;
+  char buffer[16 * 1024];
+  while (text.size() <= kMaxDocument) {
+    const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unreadable(path, fmt::format("cannot read: {}", std::strerror(errno)));
+    if (got == 0) break;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+  return load(text, path);
+}
+
+base::Result<std::string> redact_for_gate(std::string_view yaml_text) {
+  const LoadResult loaded = load(yaml_text, "configuration");
+  if (!loaded.problems.empty()) {
+    return base::fail(base::Errc::kInvalid, to_string(loaded.problems.front()));
+  }
+  return dump(loaded.settings, Audience::kGate);
+}
+
+}  // namespace sandtrap::config

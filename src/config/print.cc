@@ -1,0 +1,131 @@
+// table.h: what is allowed, and the value of a setting as YAML.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "config/table.h"
+#include "config/value.h"
+
+namespace sandtrap::config {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+std::string range(std::string_view what, const std::string& min, const std::string& max) {
+  return fmt::format("{} from {} to {}", what, min, max);
+}
+
+std::string rule_text(TextRule rule) {
+  switch (rule) {
+    case TextRule::kAny:
+      return "text";
+    case TextRule::kPath:
+      return "a path";
+    case TextRule::kSystemSafe:
+      return "a path that is no folder of the system itself";
+    case TextRule::kAccount:
+      return "a user name or number, not root";
+    case TextRule::kName:
+      return "a name of letters, digits, '.', '_' and '-'";
+    case TextRule::kCapability:
+      return "a Linux capability such as CHOWN";
+    case TextRule::kListen:
+      return "\"ip:port\" or \"[ipv6]:port\"";
+  }
+  return "text";
+}
+
+std::string print_list(const std::vector<std::string>& values) {
+  std::vector<std::string> parts;
+  for (const std::string& value : values) parts.push_back(yaml_text(value));
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
+std::string print_credentials(const std::vector<Credential>& values) {
+  std::vector<std::string> parts;
+  for (const Credential& c : values) {
+    parts.push_back(fmt::format("{{user: {}, password: {}{}}}", yaml_text(c.user),
+                                yaml_text(c.password), c.deny ? ", deny: true" : ""));
+  }
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+std::string allowed(const Type& type) {
+  return std::visit(
+      Overloaded{
+          [](const TextType& t) {
+            if (t.choices.empty()) return rule_text(t.rule);
+            return fmt::format("{}", fmt::join(t.choices, ", "));
+          },
+          [](const BoolType&) { return std::string("true or false"); },
+          [](const CountType& t) {
+            return fmt::format("a whole number from {} to {}", t.min, t.max);
+          },
+          [](const OptionalCountType& t) {
+            return fmt::format("a whole number from {} to {}, or false", t.min, t.max);
+          },
+          [](const RealType& t) { return fmt::format("a number from {} to {}", t.min, t.max); },
+          [](const SizeType& t) {
+            return range("a size such as 256MiB,", format_size(t.min), format_size(t.max));
+          },
+          [](const SecondsType& t) {
+            return range("a duration in whole seconds such as 60s, 5m or 24h,",
+                         format_duration(t.min), format_duration(t.max));
+          },
+          [](const MillisecondsType& t) {
+            return range("a duration such as 1500ms or 60s,", format_duration(t.min),
+                         format_duration(t.max));
+          },
+          [](const TextListType& t) {
+            return fmt::format("a list of {} to {} items, each {}", t.min, t.max,
+                               rule_text(t.rule));
+          },
+          [](const StartupsType&) {
+            return std::string("\"start:rate:full\" such as \"10:30:100\", or one number");
+          },
+          [](const PublicKeysType&) {
+            return fmt::format("{}", fmt::join(public_keys_names(), ", "));
+          },
+          [](const CredentialsType&) {
+            return std::string("a list of {user: TEXT, password: TEXT, deny: true or false}");
+          },
+      },
+      type);
+}
+
+std::string print(const Type& type, const Settings& settings) {
+  Settings copy = settings;  // the table's accessors give mutable references
+  const auto number = [&copy](const auto& t) { return fmt::format("{}", t.get(copy)); };
+  const auto duration = [&copy](const auto& t) { return format_duration(t.get(copy)); };
+  return std::visit(
+      Overloaded{
+          [&](const TextType& t) { return yaml_text(t.get(copy)); },
+          [&](const BoolType& t) { return std::string(t.get(copy) ? "true" : "false"); },
+          [&](const CountType& t) { return number(t); },
+          [&](const RealType& t) { return number(t); },
+          [&](const OptionalCountType& t) {
+            const auto& value = t.get(copy);
+            return value ? fmt::format("{}", *value) : std::string("false");
+          },
+          [&](const SizeType& t) { return format_size(t.get(copy)); },
+          [&](const SecondsType& t) { return duration(t); },
+          [&](const MillisecondsType& t) { return duration(t); },
+          [&](const TextListType& t) { return print_list(t.get(copy)); },
+          [&](const StartupsType& t) {
+            return fmt::format("\"{}\"", format_max_startups(t.get(copy)));
+          },
+          [&](const PublicKeysType& t) {
+            return std::string(public_keys_names()[static_cast<std::size_t>(t.get(copy))]);
+          },
+          [&](const CredentialsType& t) { return print_credentials(t.get(copy)); },
+      },
+      type);
+}
+
+}  // namespace sandtrap::config

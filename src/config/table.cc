@@ -1,0 +1,257 @@
+#include "config/table.h"
+
+#include <fmt/format.h>
+
+namespace sandtrap::config {
+namespace {
+
+template <auto Outer, auto Inner>
+auto& in(Settings& s) {
+  return s.*Outer.*Inner;
+}
+template <auto M>
+auto& top(Settings& s) {
+  return s.*M;
+}
+
+using S = Settings;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+constexpr seconds kHour{3600}, kDay{86400};
+constexpr std::uint64_t kKi = 1ULL << 10, kMi = 1ULL << 20, kGi = 1ULL << 30, kTi = 1ULL << 40;
+
+std::vector<Key> top_keys() {
+  return {
+      {"", "data_dir", TextType{top<&S::data_dir>, TextRule::kSystemSafe},
+       "The folder that keeps everything: events.jsonl, recordings/, preserved sandboxes, host "
+       "keys. Created if it is missing; a relative path counts from where sandtrap is started."},
+      {"", "run_dir",
+       TextType{top<&S::run_dir>,
+                TextRule::kSystemSafe,
+                {},
+                "/run/sandtrap/<8 hex digits of a hash of data_dir>"},
+       "The folder for locks, sockets and the engine's state; may be emptied at a reboot."},
+  };
+}
+
+std::vector<Key> server_keys() {
+  constexpr auto kS = &S::server;
+  return {
+      {"server", "listen", TextListType{in<kS, &Server::listen>, TextRule::kListen, 1, 64},
+       "The addresses to accept SSH connections on."},
+      {"server", "persona", TextType{in<kS, &Server::persona>, TextRule::kName, {"debian-12"}},
+       "The machine that SandTrap looks like from outside: banner, algorithms, limits."},
+      {"server", "host_key_dir",
+       TextType{in<kS, &Server::host_key_dir>, TextRule::kPath, {}, "<data_dir>/keys"},
+       "The folder of the host keys; keys that are missing are generated at the first start.",
+       false},
+      {"server", "max_startups", StartupsType{in<kS, &Server::max_startups>},
+       "Limits connections that have not logged in, as MaxStartups of sshd_config(5): from `start` "
+       "on, `rate` percent are refused, rising to all at `full`."},
+      {"server", "max_connections_per_source",
+       CountType{in<kS, &Server::max_connections_per_source>, 1, 1'000'000},
+       "Open connections of one source address."},
+      {"server", "max_connections", CountType{in<kS, &Server::max_connections>, 1, 1'000'000},
+       "Open connections altogether."},
+      {"server", "login_grace_time",
+       SecondsType{in<kS, &Server::login_grace_time>, seconds{0}, kHour},
+       "Ends a connection that has not logged in by then; 0 waits for ever."},
+      {"server", "max_sessions", CountType{in<kS, &Server::max_sessions>, 1, 1000},
+       "Session channels open at once in one connection, as MaxSessions of sshd_config(5)."},
+      {"server", "idle_timeout", SecondsType{in<kS, &Server::idle_timeout>, seconds{0}, 365 * kDay},
+       "Ends a session without a byte in either direction for this long; 0 never does."},
+      {"server", "session_limit",
+       SecondsType{in<kS, &Server::session_limit>, seconds{1}, 365 * kDay},
+       "Ends every session after this long."},
+      {"server", "drain_grace", SecondsType{in<kS, &Server::drain_grace>, seconds{0}, kHour},
+       "At shutdown, sessions may go on for this long."},
+      {"server", "gates", CountType{in<kS, &Server::gates>, 1, 64},
+       "Gate processes; more than one uses more processor cores."},
+      {"server", "gate_user", TextType{in<kS, &Server::gate_user>, TextRule::kAccount},
+       "The account of the gate processes. A number needs no entry in /etc/passwd."},
+      {"server", "scribe_user", TextType{in<kS, &Server::scribe_user>, TextRule::kAccount},
+       "The account of the scribe, which owns the files in data_dir."},
+  };
+}
+
+std::vector<Key> authentication_keys() {
+  constexpr auto kA = &S::authentication;
+  using A = Authentication;
+  return {
+      {"authentication", "credentials", CredentialsType{in<kA, &A::credentials>},
+       "What works at once, a list of {user, password}: the first entry that matches decides. `*` "
+       "stands for any text, and `deny: true` makes a match fail for good, as in "
+       "[{user: root, password: \"letmein\"}, {user: admin, deny: true}].",
+       false},
+      {"authentication", "accept_after_failures",
+       OptionalCountType{in<kA, &A::accept_after_failures>, 0, 1000},
+       "After this many failed attempts of one source address the next one succeeds with any user "
+       "and password; `false` turns that off. An entry with `deny` still fails."},
+      {"authentication", "failure_memory",
+       SecondsType{in<kA, &A::failure_memory>, seconds{1}, 365 * kDay},
+       "Failed attempts are remembered for this long."},
+      {"authentication", "max_tracked_sources",
+       CountType{in<kA, &A::max_tracked_sources>, 1, 10'000'000},
+       "Source addresses remembered; beyond that the oldest is forgotten."},
+      {"authentication", "public_keys", PublicKeysType{in<kA, &A::public_keys>},
+       "What a login by public key leads to. Keys that are offered are logged in any case."},
+      {"authentication", "keyboard_interactive", BoolType{in<kA, &A::keyboard_interactive>},
+       "Also offers keyboard-interactive, which asks for the same password."},
+      {"authentication", "max_auth_tries", CountType{in<kA, &A::max_auth_tries>, 1, 100},
+       "Failed attempts in one connection before it is closed, as MaxAuthTries of "
+       "sshd_config(5)."},
+      {"authentication", "failure_delay_min",
+       MillisecondsType{in<kA, &A::failure_delay_min>, milliseconds{0}, milliseconds{60'000}},
+       "A failed password is answered after at least this long; no more than failure_delay_max."},
+      {"authentication", "failure_delay_max",
+       MillisecondsType{in<kA, &A::failure_delay_max>, milliseconds{0}, milliseconds{60'000}},
+       "The longest delay of the answer to a failed password."},
+  };
+}
+
+std::vector<Key> pool_keys() {
+  constexpr auto kP = &S::container_pool;
+  using P = ContainerPool;
+  constexpr milliseconds kShortest{100}, kLongest{600'000};
+  return {
+      {"container_pool", "engine",
+       TextType{in<kP, &P::engine>, TextRule::kName, {"oci", "docker", "fake"}},
+       "What runs the sandboxes: `oci` is the embedded engine and needs no daemon, `docker` a "
+       "Docker Engine; `fake` isolates nothing and is for tests."},
+      {"container_pool", "size", CountType{in<kP, &P::size>, 0, 10'000},
+       "Sandboxes kept ready at all times; no more than max_total."},
+      {"container_pool", "max_total", CountType{in<kP, &P::max_total>, 1, 100'000},
+       "Sandboxes altogether, ready and in use; beyond that a login finds a believable refusal."},
+      {"container_pool", "refill_concurrency", CountType{in<kP, &P::refill_concurrency>, 1, 256},
+       "Sandboxes started in parallel."},
+      {"container_pool", "claim_queue", CountType{in<kP, &P::claim_queue>, 0, 100'000},
+       "Sessions that may wait for a sandbox when none is ready."},
+      {"container_pool", "claim_timeout",
+       MillisecondsType{in<kP, &P::claim_timeout>, kShortest, kLongest},
+       "A session waits no longer than this for a sandbox."},
+      {"container_pool", "start_timeout",
+       MillisecondsType{in<kP, &P::start_timeout>, kShortest, kLongest},
+       "A sandbox that has not started by then is removed."},
+      {"container_pool", "verify_timeout",
+       MillisecondsType{in<kP, &P::verify_timeout>, kShortest, kLongest},
+       "A new sandbox must run a first program within this time before it counts as ready."},
+      {"container_pool", "linger", SecondsType{in<kP, &P::linger>, seconds{0}, 30 * kDay},
+       "After the last session of an attacker the sandbox stays up for this long: one who comes "
+       "back finds everything as it was."},
+      {"container_pool", "max_tracked_cases",
+       CountType{in<kP, &P::max_tracked_cases>, 1, 10'000'000},
+       "Attackers remembered; beyond that the oldest without a sandbox is forgotten."},
+  };
+}
+
+std::vector<Key> container_keys() {
+  constexpr auto kC = &S::container;
+  using C = Container;
+  return {
+      {"container", "memory_bytes", SizeType{in<kC, &C::memory_bytes>, 16 * kMi, kTi},
+       "Memory of one sandbox, swap included."},
+      {"container", "cpus", RealType{in<kC, &C::cpus>, 0.01, 1024},
+       "Processor time of one sandbox, in cores."},
+      {"container", "pids", CountType{in<kC, &C::pids>, 10, 1'000'000},
+       "Processes and threads in one sandbox."},
+      {"container", "disk_bytes", SizeType{in<kC, &C::disk_bytes>, 16 * kMi, 64 * kTi},
+       "What one sandbox may write to disk, where the storage can limit it."},
+      {"container", "file_size_bytes", SizeType{in<kC, &C::file_size_bytes>, kMi, 64 * kTi},
+       "The largest file in a sandbox."},
+      {"container", "open_files", CountType{in<kC, &C::open_files>, 64, 1'048'576},
+       "Open files of one process in a sandbox."},
+      {"container", "capabilities",
+       TextListType{in<kC, &C::capabilities>, TextRule::kCapability, 0, 64},
+       "The capabilities that root has in a sandbox, all others are dropped. The default is the "
+       "least that makes a root shell feel real; each further one weakens the isolation."},
+      {"container", "no_new_privileges", BoolType{in<kC, &C::no_new_privileges>},
+       "Programs in a sandbox cannot gain privileges: `su` and `sudo` do not work for other users "
+       "than root."},
+      {"container", "hostnames", TextListType{in<kC, &C::hostnames>, TextRule::kName, 1, 1000},
+       "Each sandbox draws its host name from these."},
+  };
+}
+
+std::vector<Key> other_keys() {
+  constexpr auto kV = &S::preservation;
+  constexpr auto kR = &S::recording;
+  constexpr auto kL = &S::logging;
+  constexpr auto kO = &S::oci;
+  constexpr auto kD = &S::docker;
+  return {
+      {"preservation", "enabled", BoolType{in<kV, &Preservation::enabled>},
+       "Keeps a sandbox that an attacker has used; otherwise it is deleted."},
+      {"preservation", "max_age",
+       SecondsType{in<kV, &Preservation::max_age>, seconds{60}, 3650 * kDay},
+       "Older ones are deleted."},
+      {"preservation", "max_count", CountType{in<kV, &Preservation::max_count>, 1, 1'000'000},
+       "Beyond this number the oldest is deleted."},
+      {"preservation", "max_bytes", SizeType{in<kV, &Preservation::max_bytes>, kMi, 1024 * kTi},
+       "Beyond this size altogether the oldest is deleted."},
+      {"recording", "enabled", BoolType{in<kR, &Recording::enabled>},
+       "Records every session channel as an asciicast file in data_dir/recordings."},
+      {"recording", "record_input", BoolType{in<kR, &Recording::record_input>},
+       "Also records what the attacker types, passwords included."},
+      {"logging", "level",
+       TextType{in<kL, &Logging::level>, TextRule::kName, {"debug", "info", "warn", "error"}},
+       "The least important messages that still go to standard error."},
+      {"logging", "sensor",
+       TextType{in<kL, &Logging::sensor>, TextRule::kName, {}, "the host name"},
+       "The name of this honeypot in every event."},
+      {"oci", "runtime", TextType{in<kO, &Oci::runtime>, TextRule::kAny, {}, "runc, else crun"},
+       "The OCI runtime, a name or a path.", false},
+      {"oci", "image",
+       TextType{
+           in<kO, &Oci::image>, TextRule::kPath, {}, "the image that `sandtrap image build` makes"},
+       "The folder that holds the guest's root file system.", false},
+      {"oci", "userns_base", CountType{in<kO, &Oci::userns_base>, 65'536, 4'294'901'760U},
+       "The first host user id of the sandboxes; root inside is this user outside.", false},
+      {"oci", "userns_size", CountType{in<kO, &Oci::userns_size>, 65'536, 4'294'901'760U},
+       "The number of host user ids from userns_base on.", false},
+      {"docker", "socket", TextType{in<kD, &Docker::socket>, TextRule::kPath},
+       "The Docker Engine's unix socket.", false},
+      {"docker", "image", TextType{in<kD, &Docker::image>, TextRule::kAny}, "The guest's image.",
+       false},
+      {"docker", "runtime",
+       TextType{in<kD, &Docker::runtime>, TextRule::kAny, {}, "the Docker Engine's own choice"},
+       "The runtime that the Docker Engine is asked to use.", false},
+  };
+}
+
+}  // namespace
+
+std::string Key::path() const {
+  return section.empty() ? std::string(name) : fmt::format("{}.{}", section, name);
+}
+
+std::vector<Section> sections() {
+  return {
+      {"", "Folders."},
+      {"server", "Who is listened to, and for how long."},
+      {"authentication", "Who gets in."},
+      {"container_pool", "How many sandboxes there are, and when."},
+      {"container", "What one sandbox may use."},
+      {"preservation", "What is kept of a sandbox after use."},
+      {"recording", "What is recorded of a session."},
+      {"logging", "What SandTrap tells its operator."},
+      {"oci", "The embedded engine (container_pool.engine: oci)."},
+      {"docker", "The Docker Engine (container_pool.engine: docker)."},
+  };
+}
+
+std::vector<Key> keys() {
+  std::vector<Key> all;
+  for (auto part :
+       {top_keys, server_keys, authentication_keys, pool_keys, container_keys, other_keys}) {
+    for (Key& key : part()) all.push_back(std::move(key));
+  }
+  return all;
+}
+
+std::span<const std::string_view> public_keys_names() {
+  static constexpr std::array<std::string_view, 3> kNames = {"refuse", "accept_after_failures",
+                                                             "accept"};
+  return kNames;
+}
+
+}  // namespace sandtrap::config
