@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace sandtrap::base {
 
@@ -20,19 +21,20 @@ class Log {
 
   template <class... Args>
   void debug(fmt::format_string<Args...> format, Args&&... args) {
-    if (enabled(LogLevel::kDebug)) write(LogLevel::kDebug, fmt::format(format, args...));
+    if (enabled(LogLevel::kDebug))
+      write(LogLevel::kDebug, fmt::format(format, std::forward<Args>(args)...));
   }
   template <class... Args>
   void info(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kInfo, fmt::format(format, args...));
+    write(LogLevel::kInfo, fmt::format(format, std::forward<Args>(args)...));
   }
   template <class... Args>
   void warn(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kWarn, fmt::format(format, args...));
+    write(LogLevel::kWarn, fmt::format(format, std::forward<Args>(args)...));
   }
   template <class... Args>
   void error(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kError, fmt::format(format, args...));
+    write(LogLevel::kError, fmt::format(format, std::forward<Args>(args)...));
   }
 
   bool enabled(LogLevel level) const { return level >= level_; }
