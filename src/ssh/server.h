@@ -135,9 +135,10 @@ struct ChannelInput {
 };
 struct ChannelEof {  // no more input
   ChannelId channel;
-  // The client closed the whole channel while the program runs: close its output too (sshd closes
-  // its ends of the pipes or the pty, so SIGPIPE or SIGHUP follows). Reported again if a plain EOF
-  // came before. The channel stays until channel_exited().
+  // The client takes no more output either, because it closed the whole channel or sent
+  // eow@openssh.com: close the program's output, as sshd closes its ends of the pipes or the pty
+  // (SIGPIPE or SIGHUP follows). May come after a plain one. The channel stays until
+  // channel_exited().
   bool closed = false;
 };
 struct ChannelClosed {
@@ -196,7 +197,7 @@ class Server {
   // False: leave the socket alone until the next submit_*, tick() or consumed(). The engine handles
   // one packet at a time as sshd does, so input waits while a reply is held or output is stuck.
   bool wants_input() const;
-  void tick(Instant now);                    // call when deadline() has passed
+  void tick(Instant now);  // call when deadline() has passed
   std::optional<Instant> deadline() const;
 
   std::optional<Event> next_event();
