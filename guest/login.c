@@ -20,6 +20,16 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// sshd makes the pipes as the user, so that /dev/stdout can be opened by name.
+static void own_pipes(const struct Account* account) {
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
+        fchown(fd, account->uid, account->gid) != 0)
+      return;  // not ours to give: a pipe of the engine's own
+  }
+}
+
 static void enter_home(const char* home) {
   if (chdir(home) == 0) return;
   fprintf(stderr, "Could not chdir to home directory %s: %s\n", home, strerror(errno));
@@ -78,8 +88,9 @@ int main(int argc, char** argv) {
     const char* connection = lookup(request.env, request.env_count, "SSH_CONNECTION");
     if (connection != NULL)
       snprintf(peer, sizeof(peer), "%.*s", (int)strcspn(connection, " "), connection);
-    record_login(&account, tty, peer);
+    record_login(&account, tty, peer, request.kind == kShell);
   }
+  own_pipes(&account);
   if (!become(&account)) return 1;
   enter_home(account.home);
   run_shell(&request, &account, &environment);

@@ -62,7 +62,7 @@ const char* lookup(char* const* entries, size_t count, const char* name);
 
 // records.c: what sshd writes and prints at a login.
 void print_motd(void);
-// Prints "Last login" if there was one, then enters this login into utmp, wtmp and lastlog.
-void record_login(const struct Account* account, const char* tty, const char* peer);
+// Prints "Last login" if asked to and there was one; enters this login into utmp, wtmp and lastlog.
+void record_login(const struct Account* account, const char* tty, const char* peer, bool print);
 
 #endif

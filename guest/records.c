@@ -41,13 +41,14 @@ void print_motd(void) {
   close(fd);
 }
 
-static void update_lastlog(const struct Account* account, const char* line, const char* peer) {
+static void update_lastlog(const struct Account* account, const char* line, const char* peer,
+                           bool print) {
   const int fd = open("/var/log/lastlog", O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
   const off_t at = (off_t)account->uid * (off_t)sizeof(struct lastlog);
   struct lastlog entry;
-  if (pread(fd, &entry, sizeof(entry), at) == (ssize_t)sizeof(entry) && entry.ll_time != 0 &&
-      access(".hushlogin", F_OK) != 0) {
+  if (print && pread(fd, &entry, sizeof(entry), at) == (ssize_t)sizeof(entry) &&
+      entry.ll_time != 0 && access(".hushlogin", F_OK) != 0) {
     const time_t when = entry.ll_time;
     struct tm local;
     char text[64], out[512];
@@ -70,9 +71,9 @@ static void update_lastlog(const struct Account* account, const char* line, cons
   close(fd);
 }
 
-void record_login(const struct Account* account, const char* tty, const char* peer) {
+void record_login(const struct Account* account, const char* tty, const char* peer, bool print) {
   const char* line = strncmp(tty, "/dev/", 5) == 0 ? tty + 5 : tty;
-  update_lastlog(account, line, peer);
+  update_lastlog(account, line, peer, print);
   struct utmp entry;
   memset(&entry, 0, sizeof(entry));
   entry.ut_type = USER_PROCESS;
