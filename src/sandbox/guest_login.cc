@@ -2,36 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace sandtrap::sandbox {
 namespace {
 
-// One argument may have 128 KiB (MAX_ARG_STRLEN); a byte becomes three characters at most.
-constexpr std::size_t kPiece = 40000;
+constexpr std::size_t kChunk = 100 * 1024;  // one argument of execve is limited to 128 KiB
 
-std::string_view kind_name(ProcessKind kind) {
-  switch (kind) {
-    case ProcessKind::kShell:
-      return "shell";
-    case ProcessKind::kExec:
-      return "exec";
-    case ProcessKind::kSubsystem:
-      return "subsystem";
-  }
-  return "shell";
-}
-
-bool has_nul(std::string_view text) {
-  return text.find('\0') != std::string_view::npos;
-}
-
-}  // namespace
-
-std::string guest_encode(std::string_view bytes) {
+std::string encode(std::string_view text) {
   std::string out;
-  out.reserve(bytes.size());
-  for (const char c : bytes) {
+  out.reserve(text.size());
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && byte != '%') {
+    if (byte > 0x20 && byte < 0x7f && c != '%') {
       out.push_back(c);
     } else {
       out += fmt::format("%{:02x}", byte);
@@ -40,33 +23,63 @@ std::string guest_encode(std::string_view bytes) {
   return out;
 }
 
-base::Result<std::vector<std::string>> guest_login_command(const ProcessSpec& spec) {
-  if (has_nul(spec.user) || has_nul(spec.command)) {
-    return base::fail(base::Errc::kInvalid, "a NUL byte in the user or the command");
-  }
-  std::vector<std::string> argv = {kGuestLogin, fmt::format("kind={}", kind_name(spec.kind)),
-                                   "user=" + guest_encode(spec.user)};
-  if (spec.terminal) {
-    const Terminal& terminal = *spec.terminal;
-    if (has_nul(terminal.term)) return base::fail(base::Errc::kInvalid, "a NUL byte in TERM");
-    argv.push_back("term=" + guest_encode(terminal.term));
-    argv.push_back(fmt::format("size={}x{}x{}x{}", terminal.columns, terminal.rows,
-                               terminal.width_px, terminal.height_px));
-    if (!terminal.modes.empty()) argv.push_back("modes=" + base::to_hex(terminal.modes));
-  }
+bool valid_user(std::string_view user) {
+  if (user.empty() || user.size() > 32) return false;
+  const auto lower = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  const auto later = [&](char c) {
+    return lower(c) || (c >= '0' && c <= '9') || c == '.' || c == '-';
+  };
+  return lower(user.front()) && std::all_of(user.begin(), user.end(), later);
+}
+
+base::Status check(const ProcessSpec& spec) {
+  using base::Errc;
+  if (!valid_user(spec.user)) return base::fail(Errc::kInvalid, "login: user name");
+  if (spec.kind == ProcessKind::kSubsystem && spec.command != "sftp")
+    return base::fail(Errc::kNotFound, "login: unknown subsystem");
+  if (spec.command.size() > kMaxCommand) return base::fail(Errc::kLimit, "login: command too long");
+  if (spec.command.find('\0') != std::string::npos)
+    return base::fail(Errc::kInvalid, "login: NUL in the command");
+  std::size_t bytes = 0;
   for (const auto& [name, value] : spec.env) {
-    const bool bad_name = name.empty() || name.find('=') != std::string::npos;
-    if (bad_name || has_nul(name) || has_nul(value)) continue;
-    argv.push_back("env=" + guest_encode(name) + "=" + guest_encode(value));
+    bytes += name.size() + value.size();
+    if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos ||
+        value.find('\0') != std::string::npos)
+      return base::fail(Errc::kInvalid, "login: environment variable");
   }
-  if (spec.kind != ProcessKind::kShell) {
-    std::string_view left = spec.command;
-    do {
-      argv.push_back("command=" + guest_encode(left.substr(0, kPiece)));
-      left.remove_prefix(std::min(kPiece, left.size()));
-    } while (!left.empty());
+  if (bytes > kMaxEnvironmentBytes) return base::fail(Errc::kLimit, "login: environment too large");
+  if (spec.terminal && (spec.terminal->term.find('\0') != std::string::npos ||
+                        spec.terminal->term.size() > 256 || spec.terminal->modes.size() > 4096))
+    return base::fail(Errc::kInvalid, "login: terminal");
+  return {};
+}
+
+}  // namespace
+
+base::Result<std::vector<std::string>> guest_login_arguments(const ProcessSpec& spec) {
+  if (auto good = check(spec); !good) return tl::unexpected(good.error());
+  std::vector<std::string> out{std::string(kGuestLogin)};
+  constexpr const char* kKinds[] = {"kind=shell", "kind=exec", "kind=subsystem"};
+  out.emplace_back(kKinds[static_cast<std::size_t>(spec.kind)]);
+  out.push_back("user=" + spec.user);
+  if (spec.terminal) {
+    const Terminal& t = *spec.terminal;
+    out.push_back("term=" + encode(t.term));
+    out.push_back(fmt::format("size={}x{}x{}x{}", t.columns, t.rows, t.width_px, t.height_px));
+    if (!t.modes.empty()) out.push_back("modes=" + base::to_hex(t.modes));
   }
-  return argv;
+  for (const auto& [name, value] : spec.env) out.push_back("env=" + encode(name + "=" + value));
+  if (spec.kind == ProcessKind::kShell) return out;
+  const std::string command = encode(spec.command);
+  for (std::size_t at = 0;;) {
+    std::size_t length = std::min(kChunk, command.size() - at);
+    // Never cut through a %XX.
+    for (std::size_t back = 1; back <= 2 && at + length < command.size() && back <= length; ++back)
+      if (command[at + length - back] == '%') length -= back;
+    out.push_back("command=" + command.substr(at, length));
+    at += length;
+    if (at >= command.size()) return out;
+  }
 }
 
 }  // namespace sandtrap::sandbox

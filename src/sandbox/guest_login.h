@@ -1,7 +1,9 @@
-// The command line of the guest's `login` (guest/README.md) for one process: same for both engines.
+// The command line of the guest's `login` (guest/README.md): how both engines start the process of
+// one channel inside a sandbox. Pure.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -9,14 +11,15 @@
 
 namespace sandtrap::sandbox {
 
-inline constexpr const char* kGuestLogin = "/usr/lib/openssh/sshd-session";
-inline constexpr const char* kGuestInit = "/sbin/init";
+inline constexpr std::string_view kGuestLogin = "/usr/lib/openssh/sshd-session";
+inline constexpr std::string_view kGuestInit = "/sbin/init";
 
-// Attacker-chosen bytes come out as printable ASCII: whatever is not, and '%', is written %XX.
-// kInvalid for what no process can be given: a NUL byte. Environment entries with a NUL, or a name
-// that is empty or holds '=', are left out.
-base::Result<std::vector<std::string>> guest_login_command(const ProcessSpec& spec);
+inline constexpr std::size_t kMaxCommand = 256 * 1024;  // an SSH packet carries no longer one
+inline constexpr std::size_t kMaxEnvironmentBytes = 64 * 1024;
 
-std::string guest_encode(std::string_view bytes);
+// Program and arguments. Values are percent-encoded to printable ASCII: the engines' JSON would
+// replace bytes that are not UTF-8. kNotFound: a subsystem that sshd does not know either;
+// kInvalid: a value that no process could be given (NUL, a user name against the rule); kLimit.
+base::Result<std::vector<std::string>> guest_login_arguments(const ProcessSpec& spec);
 
 }  // namespace sandtrap::sandbox
