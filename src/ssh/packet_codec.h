@@ -53,7 +53,7 @@ class PacketReader {
   struct Result {
     Outcome outcome = Outcome::kNothing;
     std::uint32_t sequence = 0;
-    ByteView payload{};          // valid until `in` is written to, or the next read
+    ByteView payload{};        // valid until `in` is written to, or the next read
     std::uint8_t padding = 0;  // of kBadPadding
     const char* reason = "";   // of kCorrupt, for the log
   };
