@@ -8,11 +8,17 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/instant.h"
 
 namespace sandtrap::ssh {
 
 using NameList = std::vector<std::string>;
+
+struct Modulus {  // a group for diffie-hellman-group-exchange, one line of /etc/ssh/moduli
+  std::uint32_t bits = 0;
+  base::Bytes generator, prime;  // big-endian magnitudes
+};
 
 struct Profile {
   std::string name;      // "debian-12"
@@ -21,6 +27,7 @@ struct Profile {
   // KEXINIT, in the server's order. `kex` includes the pseudo-algorithms (kex-strict-s-v00@…).
   NameList kex, ciphers, macs, compression;
   NameList host_key_algorithms;  // filtered by the keys that exist
+  std::vector<Modulus> moduli;   // see parse_moduli(); none: OpenSSH's fixed fallback groups
 
   // EXT_INFO entries (name, value) in order; sent after our NEWKEYS if the client asked.
   std::vector<std::pair<std::string, std::string>> ext_info;

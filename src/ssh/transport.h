@@ -50,7 +50,12 @@ class Transport final : public PacketSink {
 
   bool in_identification() const;
   std::size_t identification_take(ByteView peeked) const;
+  // Empty while wants_input() is false. Drain next_event() between two reads: then what is buffered
+  // never exceeds one packet of the largest size and one read.
   base::MutableByteView input_space(std::size_t hint);
+  // False while a signature is awaited or the peer does not take its output: leave the socket alone
+  // until submit_signature() or consumed().
+  bool wants_input() const;
   void received(std::size_t n, Instant now);
   void peer_eof(Instant now);
   void tick(Instant now);
@@ -67,7 +72,7 @@ class Transport final : public PacketSink {
   void close_silently(std::string_view log_reason) override;
 
   ByteView session_identifier() const;         // first H; empty before
-  const std::string& client_software() const;  // behind "SSH-2.0-"
+  const std::string& client_software() const;  // behind "SSH-2.0-"; see client_quirks()
   bool strict_kex() const;
   bool closed() const;
   ByteView pending_output() const;
