@@ -94,6 +94,7 @@ static bool parse_one(const char* key, size_t key_length, const char* value, str
     out->tty = true;
     return (out->term = decoded_copy(value)) != NULL;
   }
+  if (IS("start")) return out->wait = strcmp(value, "wait") == 0;
   if (IS("size")) return parse_size(value, out);
   if (IS("modes")) return parse_modes(value, out);
   if (IS("env")) {

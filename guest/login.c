@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   umask(022);
   if (getsid(0) != getpid()) setsid();
   close_range(3, ~0U, 0);
+  if (request.wait && !announce_and_wait(request.tty)) return kExitUsage;
 
   if (request.kind == kSubsystem && strcmp(request.command, "sftp") != 0) return kExitUsage;
   struct Account account;

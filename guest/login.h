@@ -17,6 +17,7 @@ struct Request {
   const char* user;
   char* command;     // exec: for -c; subsystem: its name
   bool tty;          // fd 0 is a terminal
+  bool wait;         // start=wait: announce ourselves, go on when told to
   const char* term;  // TERM
   unsigned short columns, rows, width_px, height_px;
   unsigned char* modes;  // RFC 4254 section 8
@@ -53,6 +54,10 @@ gid_t group_id(const char* name, gid_t otherwise);
 
 // terminal.c: termios, window size, owner of the tty on fd 0, controlling terminal.
 void prepare_terminal(const struct Request* request, const struct Account* account);
+
+// Writes "\006PID\n" and waits for one byte: the engine learns which process this is before any
+// of the user's bytes flow, and that what it reads comes from us and not from a failing runtime.
+bool announce_and_wait(bool tty);
 
 // environment.c
 void build_environment(const struct Request* request, const struct Account* account,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -106,4 +107,16 @@ void prepare_terminal(const struct Request* request, const struct Account* accou
   ioctl(0, TIOCSWINSZ, &size);
   // As sshd's pty_setowner: writable for group tty, so that write(1) and wall(1) work.
   if (fchown(0, account->uid, group_id("tty", 5)) == 0) fchmod(0, 0620);
+}
+
+bool announce_and_wait(bool tty) {
+  struct termios tio;
+  if (tty && tcgetattr(0, &tio) == 0) {  // no echo of the answer, no CR LF; undone by the above
+    cfmakeraw(&tio);
+    tcsetattr(0, TCSANOW, &tio);
+  }
+  char ready[32];
+  const int length = snprintf(ready, sizeof(ready), "\006%d\n", (int)getpid());
+  char go = 0;
+  return write(1, ready, (size_t)length) == length && read(0, &go, 1) == 1;
 }
