@@ -23,17 +23,17 @@ TEST(GuestLogin, AnyCommandSurvivesAsPrintableAscii) {
   EXPECT_TRUE(rc::check([](std::string command, bool big) {
     std::erase(command, '\0');
     if (big) {
-      while (command.size() < 100000) command += "\xff " + command;
+      while (command.size() < 100000) command += "\xff" + command;
     }
     ProcessSpec spec;
     spec.kind = ProcessKind::kExec;
     spec.command = command;
-    const auto argv = guest_login_command(spec);
+    const auto argv = guest_login_arguments(spec);
     RC_ASSERT(argv.has_value());
     std::string joined;
     for (const std::string& argument : *argv) {
       RC_ASSERT(argument.size() < 131072U);
-      for (const char c : argument) RC_ASSERT(c >= 0x20 && c < 0x7f);
+      for (const char c : argument) RC_ASSERT(c > 0x20 && c < 0x7f);
       if (argument.starts_with("command=")) joined += decode(argument.substr(8));
     }
     RC_ASSERT(joined == command);
@@ -43,20 +43,26 @@ TEST(GuestLogin, AnyCommandSurvivesAsPrintableAscii) {
 TEST(GuestLogin, TerminalAndEnvironment) {
   ProcessSpec spec;
   spec.terminal = Terminal{"xterm-256color", 120, 40, 1, 2, {53, 0, 0, 0, 1, 0}};
-  spec.env = {{"LANG", "C"}, {"", "x"}, {"A=B", "x"}, {"LC_X", std::string("a\0b", 3)}};
-  const auto argv = guest_login_command(spec);
+  spec.env = {{"LANG", "C"}};
+  const auto argv = guest_login_arguments(spec);
   const std::vector<std::string> expected = {
-      kGuestLogin,       "kind=shell",         "user=root", "term=xterm-256color",
-      "size=120x40x1x2", "modes=350000000100", "env=LANG=C"};
+      std::string(kGuestLogin), "kind=shell",         "user=root", "term=xterm-256color",
+      "size=120x40x1x2",        "modes=350000000100", "env=LANG=C"};
   ASSERT_TRUE(argv);
   EXPECT_EQ(*argv, expected);
 }
 
-TEST(GuestLogin, RefusesNul) {
+TEST(GuestLogin, RefusesWhatNoProcessCanBeGiven) {
   ProcessSpec spec;
   spec.kind = ProcessKind::kExec;
   spec.command = std::string("a\0b", 3);
-  EXPECT_EQ(guest_login_command(spec).error().code, base::Errc::kInvalid);
+  EXPECT_EQ(guest_login_arguments(spec).error().code, base::Errc::kInvalid);
+  spec.command = "true";
+  spec.user = "root\nx";
+  EXPECT_EQ(guest_login_arguments(spec).error().code, base::Errc::kInvalid);
+  spec.user = "root";
+  spec.kind = ProcessKind::kSubsystem;
+  EXPECT_EQ(guest_login_arguments(spec).error().code, base::Errc::kNotFound);
 }
 
 }  // namespace
