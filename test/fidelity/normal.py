@@ -1,0 +1,53 @@
+"""Answers with what varies by nature masked: cookies, keys, signatures, primes."""
+from wire import Reader, u32
+
+
+def mask(payload):
+    """One server message as comparable text."""
+    kind = payload[0]
+    if kind == 20:
+        return "KEXINIT " + payload[17:].hex()
+    if kind == 31 and len(payload) > 5:
+        try:
+            reader = Reader(payload[1:])
+            first = reader.string()
+            if first[4:11] in (b"ssh-ed2", b"ssh-rsa", b"ecdsa-s"):
+                return f"KEX_REPLY key {first[:15].hex()} {len(first)} value {len(reader.string())} signature {len(reader.string())}"
+            return f"GEX_GROUP p {len(first)}"
+        except EOFError:
+            pass
+    if kind == 33:
+        return "GEX_REPLY"
+    if kind == 80 and b"hostkeys-00@openssh.com" in payload:
+        return f"hostkeys-00 {len(payload)}"
+    if kind == 81 and len(payload) > 40:
+        return f"proofs {len(payload)}"
+    return f"{kind} {payload[1:]!r}"
+
+
+def plain(received):
+    """Everything the server sent before encryption, then the number of ciphertext bytes."""
+    if b"\r\n" not in received:
+        return [f"raw {received!r}"]
+    banner, rest = received.split(b"\r\n", 1)
+    out = [f"banner {banner.decode(errors='replace')}"]
+    while rest:
+        size = Reader(rest).u32() if len(rest) >= 4 else 0
+        if not 5 <= size <= 35000 or len(rest) < 4 + size:
+            out.append(f"raw {rest!r}")
+            break
+        body, rest = rest[4:4 + size], rest[4 + size:]
+        pad = body[0]
+        zero = body[size - pad:] == b"\0" * pad
+        out.append(f"{mask(body[1:size - pad])} length {size} pad {pad} zero {zero}")
+        if body[1] == 21:
+            out.append(f"ciphertext {len(rest)}")
+            break
+    return out
+
+
+def session(packets):
+    return [mask(p) for p in packets]
+
+
+assert u32(1) == b"\0\0\0\1"
