@@ -1,0 +1,144 @@
+// The sandbox pool: `size` verified warm sandboxes at all times, at most `max_total` altogether, at
+// most one per case. Single-threaded (the warden's loop): a claim is atomic because it takes the
+// sandbox off the warm list and marks it in one step without a suspension in between.
+//
+// A case holds its sandbox by its sessions; when the last one lets go, the sandbox lingers for a
+// return, then it is preserved (or destroyed). Everything that starts, runs, lingers or is being
+// put away counts against max_total.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/entropy.h"
+#include "base/log.h"
+#include "config/settings.h"
+#include "event/event_log.h"
+#include "warden/claim_queue.h"
+#include "warden/slot.h"
+#include "warden/tasks.h"
+
+namespace sandtrap::warden {
+
+struct PoolSettings {
+  std::string engine = "fake";
+  std::uint32_t size = 3, max_total = 50, refill_concurrency = 2, claim_queue = 64;
+  std::chrono::milliseconds claim_timeout{15000}, start_timeout{30000}, verify_timeout{10000};
+  std::chrono::milliseconds linger{60000};
+  std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
+  std::chrono::milliseconds recheck{30000};  // one warm sandbox is verified again this often
+  bool preserve = true;
+  sandbox::Limits limits;
+  std::vector<std::string> hostnames;  // one is drawn for each sandbox
+};
+PoolSettings pool_settings(const config::Settings& settings);
+
+struct Claimant {
+  std::string case_id, source_ip, session;
+  std::uint16_t source_port = 0;
+};
+
+class SandboxPool {
+ public:
+  // All references outlive the pool.
+  SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& engine, PoolSettings settings,
+              event::EventLog& events, base::Entropy& entropy, base::Log& log);
+
+  // Starts to fill. `leftovers` are the claimed sandboxes of an earlier run.
+  void open(std::vector<sandbox::Leftover> leftovers);
+  // Called once, when the first sandbox is warm (or `size` is 0).
+  void on_ready(std::function<void()> callback) { on_ready_ = std::move(callback); }
+  // Called for each preserved sandbox.
+  void on_preserved(
+      std::function<void(const sandbox::Label&, const sandbox::Preserved&)> callback) {
+    on_preserved_ = std::move(callback);
+  }
+
+  // The case's sandbox, claimed now if it has none; `who.session` holds it until release().
+  // Parallel calls for one case get the same one. kLimit and kTimeout: refuse the attacker.
+  net::Task<base::Result<SlotRef>> acquire(Claimant who, std::shared_ptr<const Interest> interest);
+  // Holds the case's sandbox only if it has one already (a session that survived the old warden).
+  bool resume(const Claimant& who);
+  void release(const std::string& case_id, const std::string& session);
+  void add_recording(const std::string& case_id, std::string path);
+  // The engine says this sandbox is gone (its pid 1 died): it leaves its case.
+  void lost(const SlotRef& slot);
+
+  void configure(PoolSettings settings);
+  // No more claims; destroys the warm, preserves the claimed. True: nothing is left.
+  net::Task<bool> drain(std::chrono::steady_clock::time_point deadline);
+
+  std::size_t total() const { return slots_.size(); }
+  std::size_t warm() const { return warm_.size(); }
+  std::size_t starting() const { return starting_; }
+  std::size_t waiting() const { return queue_.size(); }
+  const PoolSettings& settings() const { return settings_; }
+
+ private:
+  struct CaseHold {
+    explicit CaseHold(const net::asio::any_io_executor& executor) : changed(executor) {}
+    SlotRef slot;           // null while `claiming`
+    bool claiming = false;  // one of the case's sessions is at it; the others wait for `changed`
+    std::size_t waiting = 0;
+    Signal changed;
+  };
+  using Deadline = ClaimQueue::Deadline;
+
+  // pool.cc: the claim side
+  net::Task<base::Result<SlotRef>> claim(Deadline deadline,
+                                         std::shared_ptr<const Interest> interest);
+  SlotRef take_warm();
+  SlotRef hold(CaseHold& hold, const Claimant& who, bool warm, bool returning,
+               base::Duration waited);
+  void forget_if_unused(const std::string& case_id);
+
+  // pool_fill.cc: making warm ones
+  void refill();
+  void order_one();
+  net::Task<void> start_one(SlotRef slot);
+  void arm(const SlotRef& slot, std::chrono::milliseconds time);
+  void started(const SlotRef& slot);
+  void start_failed(const SlotRef& slot, const base::Error& error);
+  void back_off(const base::Error& error);
+  void place(const SlotRef& slot);
+  net::Task<void> recheck_loop();
+  net::Task<void> recheck(SlotRef slot);
+
+  // pool_retire.cc: letting go
+  void start_linger(const SlotRef& slot, std::chrono::milliseconds time);
+  void retire(const SlotRef& slot, std::string reason);
+  void retire_next();
+  net::Task<void> retire_one(SlotRef slot, std::string reason, bool keep);
+  bool end_oldest_linger();
+  void mark(const SlotRef& slot);
+  net::Task<void> mark_loop(SlotRef slot);
+  void adopt(sandbox::Leftover leftover);
+  void gone(const SlotRef& slot);
+  void emit(const Slot& slot, const event::Body& body, const Claimant* who = nullptr);
+
+  net::asio::any_io_executor executor_;
+  sandbox::Engine& engine_;
+  PoolSettings settings_;
+  event::EventLog& events_;
+  base::Entropy& entropy_;
+  base::Log& log_;
+  Tasks tasks_;
+
+  std::unordered_map<std::string, SlotRef> slots_;  // everything there is, by sandbox id
+  std::deque<SlotRef> warm_;                        // longest ready first
+  std::unordered_map<std::string, std::unique_ptr<CaseHold>> cases_;
+  ClaimQueue queue_;
+  std::deque<std::pair<SlotRef, std::string>> to_retire_;
+  std::size_t starting_ = 0, retiring_ = 0;
+  unsigned failures_ = 0;  // in a row
+  bool opened_ = false, draining_ = false, ready_ = false, backing_off_ = false;
+  net::asio::steady_timer backoff_timer_, recheck_timer_;
+  Signal opened_signal_, gone_signal_;
+  std::function<void()> on_ready_;
+  std::function<void(const sandbox::Label&, const sandbox::Preserved&)> on_preserved_;
+};
+
+}  // namespace sandtrap::warden

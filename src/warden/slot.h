@@ -1,0 +1,44 @@
+// One sandbox in the pool's care, from the order to create it until nothing is left of it.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/instant.h"
+#include "net/task.h"
+#include "sandbox/engine.h"
+#include "warden/tasks.h"
+
+namespace sandtrap::warden {
+
+//   kStarting --verified--> kWarm --claim--> kClaimed <--> kLingering --> kRetiring --> gone
+//       |                     |                  |  (no session holds it)     ^
+//       +---- failed ---------+---- dead --------+----------------------------+
+enum class SlotState { kStarting, kWarm, kClaimed, kLingering, kRetiring };
+
+struct Slot {
+  explicit Slot(const net::asio::any_io_executor& executor)
+      : deadline(executor), linger(executor), labelled(executor) {}
+
+  SlotState state = SlotState::kStarting;
+  std::string id;
+  std::unique_ptr<sandbox::Sandbox> sandbox;  // null while it is created
+  bool overdue = false;                       // missed a deadline while starting
+  base::Instant ordered, checked;
+  base::WallTime created, claimed;
+  std::string case_id, source_ip;
+  std::set<std::string> holders;                   // sessions that use it now
+  std::vector<std::string> sessions, recordings;   // ever; bounded
+  bool labelling = false, label_is_stale = false;  // mark_claimed() is under way / to be repeated
+  net::asio::steady_timer deadline, linger;
+  Signal labelled;
+};
+
+// Shared between the pool and the coroutines that run a process in it: the Sandbox must outlive an
+// exec() that is under way when the pool lets go.
+using SlotRef = std::shared_ptr<Slot>;
+
+}  // namespace sandtrap::warden
