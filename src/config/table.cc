@@ -83,6 +83,11 @@ std::vector<Key> authentication_keys() {
        "stands for any text, and `deny: true` makes a match fail for good, as in "
        "[{user: root, password: \"letmein\"}, {user: admin, deny: true}].",
        false},
+      {"authentication", "deny_passwords",
+       TextListType{in<kA, &A::deny_passwords>, TextRule::kAny, 0, 1000},
+       "Passwords that never work, whatever else says so: what worms try to tell a honeypot that "
+       "accepts anything.",
+       false},
       {"authentication", "accept_after_failures",
        OptionalCountType{in<kA, &A::accept_after_failures>, 0, 1000},
        "After this many failed attempts of one source address the next one succeeds with any user "

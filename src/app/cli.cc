@@ -1,0 +1,125 @@
+#include "app/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+namespace sandtrap::app {
+namespace {
+
+const std::map<std::string, RoleKind> kRoles = {
+    {"gate", RoleKind::kGate}, {"warden", RoleKind::kWarden}, {"scribe", RoleKind::kScribe}};
+
+constexpr const char* kProgramHelp =
+    "An SSH honeypot: every attacker gets a real, isolated machine; every byte is kept.";
+constexpr const char* kProgramExamples =
+    "Examples:\n"
+    "  sandtrap check /etc/sandtrap/config.yaml\n"
+    "  sandtrap image build\n"
+    "  sandtrap serve --config /etc/sandtrap/config.yaml\n"
+    "\n"
+    "Exit status: 0 success, 1 failure, 2 wrong command line, 77 not root, 78 bad configuration.";
+constexpr const char* kServeExamples =
+    "Examples:\n"
+    "  sandtrap serve                             the defaults, or /etc/sandtrap/config.yaml\n"
+    "  sandtrap serve --config my.yaml\n"
+    "  sandtrap serve --config my.yaml --role gate   one role alone; the roles meet in run_dir\n"
+    "\n"
+    "Runs in the foreground and prints `sandtrap ready` when it accepts connections.\n"
+    "SIGTERM, SIGINT: stops, sessions may go on for server.drain_grace; a second one: at once.\n"
+    "SIGHUP: reads the configuration again.";
+constexpr const char* kCheckExamples =
+    "Examples:\n"
+    "  sandtrap check config.yaml\n"
+    "\n"
+    "Prints every problem as file:line:column: what, and what is allowed; exit status 78.";
+constexpr const char* kKeygenExamples =
+    "Examples:\n"
+    "  sandtrap keygen --config my.yaml           into the folder server.host_key_dir\n"
+    "  sandtrap keygen --dir /etc/sandtrap/keys\n"
+    "\n"
+    "`sandtrap serve` makes the keys that are missing by itself.";
+constexpr const char* kImageExamples =
+    "Examples:\n"
+    "  sandtrap image build\n"
+    "  sandtrap image build --output /srv/guest   then set oci.image: /srv/guest/debian-12/rootfs\n"
+    "\n"
+    "Needs root, mmdebstrap and a Debian mirror. The same inputs give the same image; a second\n"
+    "call with unchanged inputs returns at once.";
+
+struct Parsed {
+  ServeOptions serve;
+  std::string role;
+  CheckOptions check;
+  KeygenOptions keygen;
+  ImageOptions image;
+  ConfigDocumentOptions document;
+  std::string hidden_role;
+};
+
+void add_commands(CLI::App& app, Parsed& p) {
+  const auto roles = CLI::IsMember({"gate", "warden", "scribe"});
+  CLI::App* serve = app.add_subcommand("serve", "Run the honeypot");
+  serve->footer(kServeExamples);
+  serve->add_option("--config", p.serve.config, "Configuration file (YAML)")->type_name("FILE");
+  serve->add_option("--role", p.role, "Run this role alone: gate, warden or scribe")
+      ->type_name("ROLE")
+      ->check(roles);
+
+  CLI::App* check = app.add_subcommand("check", "Check a configuration file");
+  check->footer(kCheckExamples);
+  check->add_option("file", p.check.config, "Configuration file (YAML)")
+      ->type_name("FILE")
+      ->required();
+
+  CLI::App* keygen = app.add_subcommand("keygen", "Make SSH host keys");
+  keygen->footer(kKeygenExamples);
+  keygen->add_option("--config", p.keygen.config, "Configuration file that names the folder")
+      ->type_name("FILE");
+  keygen->add_option("--dir", p.keygen.folder, "The folder itself")->type_name("DIR");
+  keygen->add_flag("--force", p.keygen.force, "Replace keys that exist");
+
+  CLI::App* image = app.add_subcommand("image", "The guest's image");
+  image->require_subcommand(1);
+  image->footer(kImageExamples);
+  CLI::App* build = image->add_subcommand("build", "Build the guest's image with mmdebstrap");
+  build->footer(kImageExamples);
+  build->add_option("--output", p.image.output, "Folder for the image")->type_name("DIR");
+
+  CLI::App* document = app.add_subcommand("config-doc", "Print the documents about settings");
+  document->group("");
+  document->add_flag("--reference,!--example", p.document.reference, "docs/configuration.md");
+
+  CLI::App* role = app.add_subcommand("role", "A role process; started by serve");
+  role->group("");
+  role->add_option("name", p.hidden_role)->required()->check(roles);
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+  CLI::App app(kProgramHelp, "sandtrap");
+  Parsed p;
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "sandtrap " SANDTRAP_VERSION);
+  app.set_help_all_flag("--help-all", "Print the help of all subcommands and exit");
+  app.footer(kProgramExamples);
+  add_commands(app, p);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return Finished{code == 0 ? kOk : kUsage};
+  }
+  if (app.got_subcommand("serve")) {
+    if (!p.role.empty()) p.serve.role = kRoles.at(p.role);
+    return p.serve;
+  }
+  if (app.got_subcommand("check")) return p.check;
+  if (app.got_subcommand("keygen")) return p.keygen;
+  if (app.got_subcommand("image")) return p.image;
+  if (app.got_subcommand("config-doc")) return p.document;
+  return RoleOptions{kRoles.at(p.hidden_role)};
+}
+
+}  // namespace sandtrap::app

@@ -1,0 +1,28 @@
+// The command line as a value. CLI11 stays behind cli.cc.
+#pragma once
+
+#include <variant>
+
+#include "app/commands.h"
+
+namespace sandtrap::app {
+
+struct CheckOptions {
+  std::string config;
+};
+struct ConfigDocumentOptions {
+  bool reference = false;
+};
+struct RoleOptions {
+  RoleKind role;
+};
+struct Finished {  // help or version was printed, or the command line was wrong
+  int exit_code;
+};
+
+using Command = std::variant<Finished, ServeOptions, CheckOptions, KeygenOptions, ImageOptions,
+                             ConfigDocumentOptions, RoleOptions>;
+
+Command parse_command_line(int argc, char** argv);
+
+}  // namespace sandtrap::app

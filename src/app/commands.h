@@ -1,0 +1,39 @@
+// The subcommands, one function each; every one returns the process's exit code (sysexits.h).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/roles.h"
+
+namespace sandtrap::app {
+
+inline constexpr int kOk = 0, kFailed = 1, kUsage = 2, kNoPermission = 77, kBadConfig = 78;
+inline constexpr const char* kDefaultConfig = "/etc/sandtrap/config.yaml";
+
+struct ServeOptions {
+  std::string config;            // empty: kDefaultConfig if there is one, else the defaults
+  std::optional<RoleKind> role;  // this one alone
+};
+int serve(const ServeOptions& options);
+
+int check(const std::string& config);
+
+struct KeygenOptions {
+  std::string config, folder;  // the folder, or the configuration that names it
+  bool force = false;
+};
+int keygen(const KeygenOptions& options);
+
+struct ImageOptions {
+  std::string output;  // empty: where the embedded engine looks first
+};
+int build_image(const ImageOptions& options);
+
+// Hidden: config/config.example.yaml and docs/configuration.md.
+int print_config_document(bool reference);
+
+// Hidden: the process of one role, started by the supervisor.
+int run_role(RoleKind role);
+
+}  // namespace sandtrap::app

@@ -1,0 +1,20 @@
+// Reading the configuration for a subcommand: problems go to standard error.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "config/settings.h"
+
+namespace sandtrap::app {
+
+// `path` empty: kDefaultConfig if it exists, else the defaults. nullopt after printing what is
+// wrong. The sensor's name is filled in.
+std::optional<config::Settings> read_configuration(const std::string& path);
+// What read_configuration() would read: "" for the defaults.
+std::string configuration_file(const std::string& path);
+
+base::LogLevel log_level(const config::Settings& settings);
+
+}  // namespace sandtrap::app

@@ -1,0 +1,136 @@
+#include "app/folders.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+namespace sandtrap::app {
+namespace {
+
+using base::Errc;
+using base::fail;
+using base::fail_errno;
+
+constexpr std::chrono::seconds kFormerRoles{20};
+
+base::Status make_folder(const std::string& path, uid_t uid, gid_t gid, mode_t mode) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return fail(Errc::kIo, fmt::format("create {}: {}", path, error.message()));
+  // O_NOFOLLOW: the owner of an open folder is changed, never of what a link points to by then.
+  const std::string real = std::filesystem::canonical(path, error).string();
+  const base::Fd folder(
+      ::open((error ? path : real).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!folder) return fail_errno(path, errno);
+  if (::fchown(folder.get(), uid, gid) != 0) return fail_errno("chown " + path, errno);
+  if (::fchmod(folder.get(), mode) != 0) return fail_errno("chmod " + path, errno);
+  return {};
+}
+
+// kTimeout: held by someone else.
+base::Result<base::Fd> try_lock(const std::string& path) {
+  base::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return fail_errno(path, errno);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno == EWOULDBLOCK) return fail(Errc::kTimeout, path);
+  return fail_errno("lock " + path, errno);
+}
+
+std::string first_line(const std::string& path) {
+  const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 32> text{};
+  const ssize_t got = file ? ::read(file.get(), text.data(), text.size()) : 0;
+  const std::string_view all(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  return std::string(all.substr(0, all.find('\n')));
+}
+
+base::Result<base::Fd> lock_for_supervisor(const config::Settings& settings, RoleKind role) {
+  const std::string path = fmt::format("{}/{}.lock", settings.run_dir, name(role));
+  auto lock = try_lock(path);
+  if (!lock && lock.error().code == Errc::kTimeout) {
+    return fail(Errc::kExists,
+                fmt::format("another sandtrap (pid {}) already serves {}; stop it, or give this "
+                            "one another data_dir and run_dir",
+                            first_line(path), settings.data_dir));
+  }
+  if (lock) {
+    const std::string pid = fmt::format("{}\n", ::getpid());
+    const bool noted =
+        ::ftruncate(lock->get(), 0) == 0 && ::write(lock->get(), pid.data(), pid.size()) > 0;
+    if (!noted) return fail_errno(path, errno);
+  }
+  return lock;
+}
+
+base::Result<base::Fd> lock_for_processes(const config::Settings& settings, RoleKind role,
+                                          base::Log& log) {
+  const std::string path = fmt::format("{}/{}.process.lock", settings.run_dir, name(role));
+  const auto give_up = std::chrono::steady_clock::now() + kFormerRoles;
+  for (bool told = false;; told = true) {
+    auto lock = try_lock(path);
+    if (lock || lock.error().code != Errc::kTimeout) return lock;
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return fail(Errc::kExists,
+                  fmt::format("a {} of a former sandtrap still runs and does not end; "
+                              "`fuser {}` shows it",
+                              name(role), path));
+    }
+    if (!told) log.info("waiting for the {} of a former sandtrap to end", name(role));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+}  // namespace
+
+base::Result<Account> find_account(const std::string& user) {
+  unsigned number = 0;
+  const char* end = user.data() + user.size();
+  const auto [stop, error] = std::from_chars(user.data(), end, number);
+  if (error == std::errc() && stop == end && number != 0) return Account{number, number};
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 16 * 1024> buffer{};
+  ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr) return fail(Errc::kNotFound, fmt::format("there is no user {}", user));
+  if (found->pw_uid == 0) return fail(Errc::kDenied, fmt::format("user {} is root", user));
+  return Account{found->pw_uid, found->pw_gid};
+}
+
+base::Status make_folders(const config::Settings& settings) {
+  const auto scribe = find_account(settings.server.scribe_user);
+  if (!scribe) return base::wrap("server.scribe_user", scribe.error());
+  const auto gate = find_account(settings.server.gate_user);
+  if (!gate) return base::wrap("server.gate_user", gate.error());
+  if (gate->uid == scribe->uid) {
+    return fail(Errc::kInvalid, "server.gate_user and server.scribe_user are the same user");
+  }
+  if (auto made = make_folder(settings.data_dir, 0, scribe->gid, 01770); !made) return made;
+  return make_folder(settings.run_dir, 0, 0, 0711);
+}
+
+base::Result<Locks> take_locks(const config::Settings& settings, const std::vector<RoleKind>& roles,
+                               base::Log& log) {
+  Locks locks;
+  for (const RoleKind role : roles) {
+    if (locks.roles.contains(role)) continue;
+    auto own = lock_for_supervisor(settings, role);
+    if (!own) return tl::unexpected(own.error());
+    locks.own.push_back(std::move(*own));
+    auto process = lock_for_processes(settings, role, log);
+    if (!process) return tl::unexpected(process.error());
+    locks.roles.emplace(role, std::move(*process));
+  }
+  return locks;
+}
+
+}  // namespace sandtrap::app

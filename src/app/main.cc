@@ -1,0 +1,24 @@
+// sandtrap: what the command line asks for, one line each.
+#include "app/cli.h"
+
+namespace {
+
+using namespace sandtrap::app;
+
+struct Run {
+  int operator()(const Finished& f) const { return f.exit_code; }
+  int operator()(const ServeOptions& o) const { return serve(o); }
+  int operator()(const CheckOptions& o) const { return check(o.config); }
+  int operator()(const KeygenOptions& o) const { return keygen(o); }
+  int operator()(const ImageOptions& o) const { return build_image(o); }
+  int operator()(const ConfigDocumentOptions& o) const {
+    return print_config_document(o.reference);
+  }
+  int operator()(const RoleOptions& o) const { return run_role(o.role); }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return std::visit(Run{}, parse_command_line(argc, argv));
+}

@@ -1,0 +1,79 @@
+// A role process, as the supervisor starts it.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <string>
+
+#include "app/commands.h"
+#include "app/configuration.h"
+#include "app/engines.h"
+#include "app/launch.h"
+#include "gate/gate.h"
+#include "scribe/scribe.h"
+#include "warden/warden.h"
+
+namespace sandtrap::app {
+namespace {
+
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 16 * 1024> buffer{};
+  for (;;) {
+    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// Credentials and keys must not end in a core file; and many connections need many descriptors.
+void set_limits() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+}  // namespace
+
+int run_role(RoleKind role) {
+  for (const int fd : {kControlFd, kSettingsFd}) {
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+      fmt::print(stderr, "sandtrap role: is started by `sandtrap serve` only\n");
+      return kUsage;
+    }
+  }
+  // The lock stays open for the life of this process and goes no further.
+  ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
+  ::prctl(PR_SET_NAME, fmt::format("sandtrap-{}", name(role)).c_str());
+  survive_broken_pipes();
+  set_limits();
+
+  base::Fd control(kControlFd);
+  const base::Fd settings_text(kSettingsFd);
+  const config::LoadResult loaded = config::load(read_all(settings_text.get()), "settings");
+  base::Log log(name(role), log_level(loaded.settings));
+  for (const config::Problem& problem : loaded.problems) log.error("{}", to_string(problem));
+  if (!loaded.problems.empty()) return kBadConfig;
+
+  switch (role) {
+    case RoleKind::kGate:
+      return gate::run(loaded.settings, std::move(control), log);
+    case RoleKind::kWarden:
+      return warden::run(loaded.settings, std::move(control), make_engine, log);
+    case RoleKind::kScribe:
+      return scribe::run(loaded.settings, std::move(control), log);
+  }
+  return kUsage;
+}
+
+}  // namespace sandtrap::app

@@ -1,0 +1,145 @@
+// `sandtrap serve`: everything that must stand before the roles start, then the supervisor.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "app/commands.h"
+#include "app/configuration.h"
+#include "app/folders.h"
+#include "app/host_keys.h"
+#include "app/supervisor.h"
+#include "config/document.h"
+
+namespace sandtrap::app {
+namespace {
+
+// What the supervisor itself works with: a change of it needs a restart of everything, so running
+// roles and those started later must go on with the old values.
+void keep_fixed(const config::Settings& running, config::Settings& next) {
+  next.data_dir = running.data_dir;
+  next.run_dir = running.run_dir;
+  next.server.host_key_dir = running.server.host_key_dir;
+  next.server.gates = running.server.gates;
+  next.server.gate_user = running.server.gate_user;
+  next.server.scribe_user = running.server.scribe_user;
+}
+
+// The warden alone decides logins and talks to the engine: only it gets to see their settings.
+std::string text_for(RoleKind role, const config::Settings& settings) {
+  const bool all = role == RoleKind::kWarden;
+  return config::dump(settings, all ? config::Audience::kEveryone : config::Audience::kGate);
+}
+
+bool reload(const std::string& file, config::Settings& running, base::Log& log) {
+  auto next = read_configuration(file);
+  if (!next) {
+    log.error("SIGHUP: the configuration has the problems above; the old one stays in use");
+    return false;
+  }
+  config::Settings wanted = *next;
+  keep_fixed(running, *next);
+  const auto fixed = config::changed_keys(*next, wanted);
+  const auto changed = config::changed_keys(running, *next);
+  if (!fixed.empty()) {
+    log.warn("SIGHUP: sandtrap must be started anew for: {}", fmt::join(fixed, ", "));
+  }
+  if (changed.empty()) {
+    log.info("SIGHUP: nothing else has changed");
+    return false;
+  }
+  log.info("SIGHUP: changed: {}", fmt::join(changed, ", "));
+  running = std::move(*next);
+  log.set_level(log_level(running));
+  return true;
+}
+
+std::string how_to_try(const std::string& listen) {
+  const std::size_t colon = listen.rfind(':');
+  std::string host = listen.substr(0, colon);
+  if (host.front() == '[') host = host.substr(1, host.size() - 2);
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "::") host = "::1";
+  return fmt::format("ssh -p {} root@{}", listen.substr(colon + 1), host);
+}
+
+void announce(const config::Settings& s, const std::string& detail, base::Log& log) {
+  const auto& after = s.authentication.accept_after_failures;
+  fmt::print(stderr, "sandtrap ready: listening on {}\n", fmt::join(s.server.listen, ", "));
+  fmt::print(stderr, "  data folder  {} (events.jsonl, recordings/)\n", s.data_dir);
+  fmt::print(stderr, "  sandboxes    engine {}, {} kept ready, at most {}\n",
+             s.container_pool.engine, s.container_pool.size, s.container_pool.max_total);
+  fmt::print(stderr, "  try it       {}{}\n", how_to_try(s.server.listen.front()),
+             after ? fmt::format("   (any password, after {} wrong ones)", *after) : "");
+  fmt::print(stderr, "  stop         Ctrl-C, or: kill {}\n", ::getpid());
+  if (!detail.empty()) log.info("{}", detail);
+}
+
+std::vector<RoleKind> roles_to_start(const ServeOptions& options, const config::Settings& s) {
+  std::vector<RoleKind> roles;
+  for (const RoleKind kind : {RoleKind::kScribe, RoleKind::kWarden, RoleKind::kGate}) {
+    if (options.role && *options.role != kind) continue;
+    const std::size_t count = kind == RoleKind::kGate ? s.server.gates : 1;
+    roles.insert(roles.end(), count, kind);
+  }
+  return roles;
+}
+
+base::Result<Locks> prepare(const config::Settings& s, const std::vector<RoleKind>& roles,
+                            base::Log& log) {
+  if (const auto made = make_folders(s); !made) return tl::unexpected(made.error());
+  auto locks = take_locks(s, roles, log);
+  if (!locks || std::find(roles.begin(), roles.end(), RoleKind::kWarden) == roles.end()) {
+    return locks;
+  }
+  const auto keys = make_host_keys(s.server.host_key_dir, KeyFiles::kKeepExisting);
+  if (!keys) return tl::unexpected(keys.error());
+  for (const std::string& path : *keys) log.info("generated {}", path);
+  return locks;
+}
+
+SupervisorPlan plan_for(const ServeOptions& options,
+                        const std::shared_ptr<config::Settings>& settings, base::Log& log) {
+  SupervisorPlan plan;
+  plan.roles = roles_to_start(options, *settings);
+  if (options.role) plan.link_folder = settings->run_dir;
+  plan.settings_text = [settings](RoleKind role) { return text_for(role, *settings); };
+  plan.reload = [settings, file = configuration_file(options.config), &log] {
+    return reload(file, *settings, log);
+  };
+  plan.on_ready = [settings, role = options.role, &log](const std::string& detail) {
+    if (!role) return announce(*settings, detail, log);
+    fmt::print(stderr, "sandtrap {} ready\n", name(*role));
+  };
+  plan.drain_grace = [settings] { return settings->server.drain_grace; };
+  return plan;
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  auto loaded = read_configuration(options.config);
+  if (!loaded) return kBadConfig;
+  // Shared with the plan's closures: a reload replaces what they see.
+  const auto settings = std::make_shared<config::Settings>(std::move(*loaded));
+  if (::geteuid() != 0) {
+    fmt::print(stderr,
+               "sandtrap serve: must be started as root, to make sandboxes and to give up every "
+               "privilege in the process that faces the internet (try sudo)\n");
+    return kNoPermission;
+  }
+  base::Log log("sandtrap", log_level(*settings));
+  SupervisorPlan plan = plan_for(options, settings, log);
+  auto locks = prepare(*settings, plan.roles, log);
+  if (!locks) {
+    log.error("{}", locks.error().context);
+    return kFailed;
+  }
+  plan.locks = std::move(locks->roles);
+  return Supervisor(std::move(plan), log).run();
+}
+
+}  // namespace sandtrap::app

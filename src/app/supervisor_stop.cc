@@ -1,0 +1,114 @@
+// supervisor.h: signals, reload, and the ordered end. Gates end first, so that no session loses its
+// sandbox or its recording under it; the scribe ends last, so that every event finds its file.
+#include <boost/asio/co_spawn.hpp>
+#include <csignal>
+
+#include "app/launch.h"
+#include "app/links.h"
+#include "app/supervisor.h"
+
+namespace sandtrap::app {
+namespace asio = boost::asio;
+
+void Supervisor::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int number) {
+    if (error) return;
+    on_signal(number);
+    wait_for_signal();
+  });
+}
+
+void Supervisor::on_signal(int number) {
+  if (number == SIGCHLD) return reap();
+  if (number == SIGHUP) return reload();
+  if (stopping_) return hurry();
+  log_.info("{}: stopping; sessions have {} s left, a second signal ends them now",
+            number == SIGINT ? "SIGINT" : "SIGTERM", plan_.drain_grace().count());
+  begin_stop(0);
+}
+
+void Supervisor::reload() {
+  if (stopping_ || !plan_.reload()) return;
+  for (auto& child : children_) {
+    if (child->pid < 0) continue;
+    auto text = text_in_memory(plan_.settings_text(child->kind));
+    if (!text) {
+      log_.error("reload: {}", text.error().context);
+      return;
+    }
+    std::vector<base::Fd> descriptors;
+    descriptors.push_back(std::move(*text));
+    child->reloading = true;
+    if (!child->channel->send(ipc::Reload{}, std::move(descriptors))) kill(*child);
+  }
+}
+
+void Supervisor::begin_stop(int exit_code) {
+  if (std::exchange(stopping_, true)) return;
+  exit_code_ = exit_code;
+  for (auto& child : children_) child->restart.cancel();
+  asio::co_spawn(io_, stop_all(), [this](std::exception_ptr error) {
+    if (error) log_.error("stopping failed unexpectedly");
+    io_.stop();
+  });
+}
+
+// The second signal ends the sessions' grace, the third everything at once.
+void Supervisor::hurry() {
+  ++hurries_;
+  log_.info("stopping {}", hurries_ == 1 ? "without waiting for sessions" : "by force");
+  const base::Duration left =
+      hurries_ > 1 ? base::Duration(0) : base::Duration(std::chrono::seconds(3));
+  if (stopping_kind_ == RoleKind::kGate || hurries_ > 1) {
+    stop_deadline_ = std::min(stop_deadline_, base::monotonic_now() + left);
+  }
+  for (auto& child : children_) {
+    const bool told = child->pid > 0 && child->kind == stopping_kind_ && hurries_ == 1;
+    if (told && !child->channel->send(ipc::Drain{0})) kill(*child);
+  }
+  changed_.cancel();
+}
+
+net::Task<void> Supervisor::stop_all() {
+  const std::chrono::seconds grace = plan_.drain_grace();
+  co_await stop_kind(RoleKind::kGate, grace, grace + plan_.gate_extra);
+  co_await stop_kind(RoleKind::kWarden, std::chrono::seconds(0), plan_.warden_bound);
+  co_await stop_kind(RoleKind::kScribe, std::chrono::seconds(0), plan_.scribe_bound);
+  links_.reset();
+}
+
+net::Task<void> Supervisor::stop_kind(RoleKind kind, std::chrono::seconds grace,
+                                      std::chrono::milliseconds bound) {
+  if (hurries_ > 0) grace = std::chrono::seconds(0);
+  if (hurries_ > 1) bound = std::chrono::milliseconds(0);
+  stopping_kind_ = kind;
+  stop_deadline_ = base::monotonic_now() + bound;
+  for (auto& child : children_) {
+    if (child->kind != kind || child->pid < 0) continue;
+    const ipc::Drain drain{static_cast<std::uint32_t>(grace.count())};
+    if (!child->channel->send(drain)) kill(*child);
+  }
+  while (alive(kind)) {
+    const base::Duration left = stop_deadline_ - base::monotonic_now();
+    if (left.count() <= 0) {
+      log_.warn("{} did not end in time; killing it", name(kind));
+      for (auto& child : children_) {
+        if (child->kind == kind) kill(*child);
+      }
+      // SIGKILL cannot be refused, but may wait for the disk; only the reaping is waited for.
+      stop_deadline_ = base::monotonic_now() + std::chrono::seconds(10);
+      continue;
+    }
+    changed_.expires_after(left);
+    co_await changed_.async_wait(net::use_ec);
+  }
+}
+
+bool Supervisor::alive(RoleKind kind) const {
+  for (const auto& child : children_) {
+    if (child->kind == kind && child->pid > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace sandtrap::app
