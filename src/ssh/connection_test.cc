@@ -1,0 +1,252 @@
+#include "ssh/connection.h"
+
+#include <gtest/gtest.h>
+
+#include "ssh/connection_recorder_test.h"
+
+namespace sandtrap::ssh {
+namespace {
+
+const std::vector<HostKey> kKeys = {{"ssh-rsa", base::to_bytes("R")},
+                                    {"ecdsa-sha2-nistp256", base::to_bytes("E")},
+                                    {"ssh-ed25519", base::to_bytes("D")}};
+
+class ConnectionTest : public ::testing::Test {
+ protected:
+  void packet(const Writer& w) {
+    payload_ = w.bytes();  // what ChannelInput points into
+    connection().handle(Packet{sequence_++, payload_});
+  }
+  Lines after(const Writer& w) {
+    packet(w);
+    return sink_.take();
+  }
+  Connection& connection() {
+    if (!connection_) connection_.emplace(profile_, kKeys, sink_, events_, peer_);
+    return *connection_;
+  }
+  static Writer open(std::uint32_t remote_id, std::string_view type = "session",
+                     std::uint32_t window = 1U << 20, std::uint32_t max_packet = 32768) {
+    Writer w(message::kChannelOpen);
+    w.string(type).u32(remote_id).u32(window).u32(max_packet);
+    return w;
+  }
+  static Writer global(std::string_view name, bool want_reply = true) {
+    Writer w(message::kGlobalRequest);
+    w.string(name).boolean(want_reply);
+    return w;
+  }
+
+  Profile profile_;
+  PacketRecorder sink_;
+  std::vector<Event> events_;
+  ConnectionPeer peer_{"OpenSSH_9.2p1", base::to_bytes("sid"), "ssh-ed25519",
+                       "ssh-ed25519,rsa-sha2-256,rsa-sha2-512"};
+  std::optional<Connection> connection_;
+  Bytes payload_;
+  std::uint32_t sequence_ = 9;
+};
+
+TEST_F(ConnectionTest, AnnouncesHostKeysInOrder) {
+  connection().announce_host_keys();
+  Writer expected(message::kGlobalRequest);
+  expected.string("hostkeys-00@openssh.com").boolean(false).string("R").string("E").string("D");
+  EXPECT_EQ(sink_.last_payload(), expected.bytes());
+}
+
+TEST_F(ConnectionTest, SomeClientsChokeOnHostKeys) {
+  for (const char* software : {"TTSSH/2.70 Win32", "Cisco-1.25", "TeraTerm SSH 1"}) {
+    EXPECT_FALSE(client_takes_host_keys(software)) << software;
+  }
+  for (const char* software : {"TTSSH/2.90", "OpenSSH_9.2", "PuTTY_Release_0.78", ""}) {
+    EXPECT_TRUE(client_takes_host_keys(software)) << software;
+  }
+  peer_.client_software = "Cisco-1.25";
+  connection().announce_host_keys();
+  EXPECT_TRUE(sink_.take().empty());
+}
+
+TEST_F(ConnectionTest, OnlyLaterOpenSshKnowsEow) {
+  for (const char* software : {"OpenSSH_5.1", "OpenSSH_9.2p1 Debian-2", "OpenSSH", "OpenSSH_10"}) {
+    EXPECT_TRUE(client_knows_eow(software)) << software;
+  }
+  for (const char* software :
+       {"OpenSSH_4.7p1", "OpenSSH_3.9", "OpenSSH_2.3.0", "OpenSSH-2.0", "PuTTY", "", "openssh_9"}) {
+    EXPECT_FALSE(client_knows_eow(software)) << software;
+  }
+}
+
+TEST_F(ConnectionTest, SessionsTakeLowestFreeNumberUpToTheLimit) {
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(after(open(100 + i)), Lines{fmt::format("OPENED {} {} 0 32768", 100 + i, i)});
+  }
+  EXPECT_EQ(after(open(7)), Lines{"OPEN_FAILURE 7 2 open failed"});
+  events_.clear();
+  EXPECT_EQ(after(Writer(message::kChannelClose).u32(4)), Lines{"CLOSE 104"});
+  EXPECT_EQ(take_event<ChannelClosed>(events_).channel, 4U);
+  EXPECT_EQ(after(open(7)), Lines{"OPENED 7 4 0 32768"});
+  EXPECT_EQ(after(open(8)), Lines{"OPEN_FAILURE 8 2 open failed"});
+}
+
+TEST_F(ConnectionTest, NoMoreSessions) {
+  EXPECT_EQ(after(global("no-more-sessions@openssh.com", false)), Lines{});
+  EXPECT_EQ(after(global("no-more-sessions@openssh.com")), Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(after(open(0)),
+            Lines{"DISCONNECT Possible attack: attempt to open a session after additional "
+                  "sessions disabled"});
+}
+
+TEST_F(ConnectionTest, OtherChannelTypesAreRefusedWithReasonTwo) {
+  for (const char* type : {"x11", "forwarded-tcpip", "auth-agent@openssh.com", "", "SESSION"}) {
+    EXPECT_EQ(after(open(5, type)), Lines{"OPEN_FAILURE 5 2 open failed"});
+    EXPECT_EQ(take_event<ForwardRequest>(events_).kind, type);
+  }
+}
+
+TEST_F(ConnectionTest, DirectTcpip) {
+  const auto direct = [](std::uint32_t port) {
+    return open(5, "direct-tcpip").string("mail.example").u32(port).string("127.0.0.1").u32(4000);
+  };
+  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 1 open failed"});
+  const auto request = take_event<ForwardRequest>(events_);
+  EXPECT_EQ(request.host, "mail.example");
+  EXPECT_EQ(request.port, 25U);
+  EXPECT_EQ(request.originator, "127.0.0.1:4000");
+  connection_.reset();
+  profile_.no_port_forwarding = false;
+  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 2 Connection refused"});
+  EXPECT_EQ(after(direct(65536)), Lines{"OPEN_FAILURE 5 1 open failed"});
+}
+
+TEST_F(ConnectionTest, OtherForwardings) {
+  EXPECT_EQ(
+      after(open(5, "direct-streamlocal@openssh.com").string("/run/docker.sock").string("").u32(0)),
+      Lines{"OPEN_FAILURE 5 2 open failed"});
+  EXPECT_EQ(take_event<ForwardRequest>(events_).host, "/run/docker.sock");
+  EXPECT_EQ(after(open(5, "tun@openssh.com").u32(1).u32(0)),
+            (Lines{"DEBUG Server has rejected tunnel device forwarding",
+                   "OPEN_FAILURE 5 2 open failed"}));
+  EXPECT_EQ(after(open(5, "tun@openssh.com").u32(3)),
+            (Lines{"DEBUG Unsupported tunnel device mode.", "OPEN_FAILURE 5 2 open failed"}));
+}
+
+TEST_F(ConnectionTest, GlobalForwardings) {
+  EXPECT_EQ(after(global("tcpip-forward").string("").u32(8080)),
+            (Lines{"DEBUG Server has disabled port forwarding.", "REQUEST_FAILURE"}));
+  EXPECT_EQ(take_event<ForwardRequest>(events_).port, 8080U);
+  EXPECT_EQ(after(global("tcpip-forward", false).string("").u32(80)),
+            Lines{"DEBUG Server has disabled port forwarding."});
+  EXPECT_EQ(after(global("cancel-tcpip-forward").string("").u32(80)), Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(after(global("streamlocal-forward@openssh.com").string("/tmp/s")),
+            (Lines{"DEBUG Server has disabled streamlocal forwarding.", "REQUEST_FAILURE"}));
+  connection_.reset();
+  profile_.no_port_forwarding = false;
+  EXPECT_EQ(after(global("tcpip-forward").string("").u32(70000)), Lines{"REQUEST_FAILURE"});
+}
+
+TEST_F(ConnectionTest, UnknownGlobalRequestsFailOnlyIfAsked) {
+  for (const char* name : {"keepalive@openssh.com", "x"}) {
+    EXPECT_EQ(after(global(name)), Lines{"REQUEST_FAILURE"});
+    EXPECT_EQ(after(global(name, false)), Lines{});
+    EXPECT_EQ(take_event<GlobalRequest>(events_).name, name);
+    events_.clear();
+  }
+}
+
+TEST_F(ConnectionTest, ProvesHostKeys) {
+  packet(global("hostkeys-prove-00@openssh.com").string("D").string("R"));
+  const auto needed = take_event<ProveNeeded>(events_);
+  EXPECT_EQ(needed.session_identifier, base::to_bytes("sid"));
+  const std::vector<std::pair<std::size_t, std::string>> expected = {{2, "ssh-ed25519"},
+                                                                     {0, "rsa-sha2-512"}};
+  EXPECT_EQ(needed.keys, expected);
+  EXPECT_TRUE(connection().waiting());
+  connection().submit_proofs(needed.id, {base::to_bytes("s1"), base::to_bytes("s2")});
+  EXPECT_FALSE(connection().waiting());
+  EXPECT_EQ(sink_.take(), Lines{"REQUEST_SUCCESS 000000027331000000027332"});
+  connection().submit_proofs(needed.id, {});
+  EXPECT_TRUE(sink_.take().empty());
+}
+
+TEST_F(ConnectionTest, ProofsThatFail) {
+  EXPECT_EQ(after(global("hostkeys-prove-00@openssh.com").string("X")), Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(after(global("hostkeys-prove-00@openssh.com").u32(9)), Lines{"REQUEST_FAILURE"});
+  Writer many = global("hostkeys-prove-00@openssh.com");
+  for (int i = 0; i < 17; ++i) many.string("D");
+  EXPECT_EQ(after(many), Lines{"REQUEST_FAILURE"});
+  EXPECT_TRUE(events_.empty());
+  packet(global("hostkeys-prove-00@openssh.com").string("R"));
+  connection().submit_proofs(take_event<ProveNeeded>(events_).id, {});
+  EXPECT_EQ(sink_.take(), Lines{"REQUEST_FAILURE"});
+}
+
+TEST_F(ConnectionTest, UnexpectedMessages) {
+  EXPECT_EQ(after(Writer(message::kUserauthRequest)), Lines{"UNIMPLEMENTED 9"});
+  EXPECT_EQ(after(Writer(101)), Lines{"UNIMPLEMENTED 10"});
+  for (const std::uint8_t type : {message::kRequestSuccess, message::kRequestFailure,
+                                  message::kChannelSuccess, message::kChannelFailure}) {
+    EXPECT_EQ(after(Writer(type)), Lines{});
+  }
+}
+
+struct TextCase {
+  std::string name;
+  Writer packet;
+  std::string answer;
+};
+class ConnectionTextTest : public ConnectionTest, public ::testing::WithParamInterface<TextCase> {};
+
+// openssh-server 9.2's words for packets that make no sense; one session (number 0) is open.
+TEST_P(ConnectionTextTest, AnswersAsSshd) {
+  after(open(50));
+  const Lines lines = after(GetParam().packet);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0], GetParam().answer);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, ConnectionTextTest,
+    ::testing::Values(
+        TextCase{"data", Writer(94).u32(3).string("x"),
+                 "DISCONNECT data packet referred to nonexistent channel 3"},
+        TextCase{"extended", Writer(95).u32(3).u32(1).string("x"),
+                 "DISCONNECT extended data packet referred to nonexistent channel 3"},
+        TextCase{"eof", Writer(96).u32(1),
+                 "DISCONNECT ieof packet referred to nonexistent channel 1"},
+        TextCase{"close", Writer(97).u32(1),
+                 "DISCONNECT oclose packet referred to nonexistent channel 1"},
+        TextCase{"request", Writer(98).u32(0xffffffff).string("shell").boolean(true),
+                 "DISCONNECT server_input_channel_req: unknown channel -1"},
+        TextCase{"bigid", Writer(97).u32(0x80000000), "DISCONNECT Invalid oclose channel id"},
+        TextCase{"shorteof", Writer(96).byte(0), "DISCONNECT Invalid ieof message"},
+        TextCase{"shortclose", Writer(97), "DISCONNECT Invalid oclose message"},
+        TextCase{"longclose", Writer(97).u32(0).byte(0), "DISCONNECT Invalid oclose message"},
+        TextCase{"shortdata", Writer(94), "DISCONNECT Invalid data message"},
+        TextCase{"shortadjust", Writer(93).u32(0), "DISCONNECT Invalid window adjust message"},
+        TextCase{"confirmation", Writer(91).u32(0),
+                 "DISCONNECT Received open confirmation for non-opening channel 0."},
+        TextCase{"failure", Writer(92).u32(0),
+                 "DISCONNECT Received open failure for non-opening channel 0."},
+        TextCase{"noconfirmation", Writer(91).u32(2),
+                 "DISCONNECT open confirmation packet referred to nonexistent channel 2"},
+        TextCase{"overflow", Writer(93).u32(0).u32(0xffffffff), "CLOSE_SILENTLY"},
+        TextCase{"shortopen", Writer(90).string("session").u32(1), "CLOSE_SILENTLY"},
+        TextCase{"longopen", Writer(90).string("session").u32(1).u32(1).u32(1).byte(0),
+                 "CLOSE_SILENTLY"},
+        TextCase{"shortdirect",
+                 Writer(90).string("direct-tcpip").u32(1).u32(1).u32(1).string("h").u32(1),
+                 "CLOSE_SILENTLY"},
+        TextCase{"shortglobal", Writer(80).string("x"), "CLOSE_SILENTLY"},
+        TextCase{"shortforward", Writer(80).string("tcpip-forward").byte(1).string("h"),
+                 "CLOSE_SILENTLY"},
+        TextCase{"shortrequest", Writer(98).u32(0).string("shell"), "CLOSE_SILENTLY"},
+        TextCase{"longshell", Writer(98).u32(0).string("shell").boolean(true).byte(0),
+                 "CLOSE_SILENTLY"},
+        TextCase{"shortexec", Writer(98).u32(0).string("exec").boolean(true), "CLOSE_SILENTLY"},
+        TextCase{"shortpty", Writer(98).u32(0).string("pty-req").boolean(true).string("vt100"),
+                 "CLOSE_SILENTLY"},
+        TextCase{"unknown", Writer(98).u32(0).string("x").boolean(true).byte(9), "FAILURE 50"}),
+    [](const auto& instance) { return instance.param.name; });
+
+}  // namespace
+}  // namespace sandtrap::ssh
