@@ -62,7 +62,7 @@ struct SpawnSetup {
 
 // Runs in the forked child: system calls only.
 [[noreturn]] void become(const SpawnRequest& request, const std::vector<base::Fd>& stdio,
-                         char* const* argv, int report) {
+                         char* const* argv) {
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   ::setsid();
   for (int fd = 0; fd < 3; ++fd) ::dup2(stdio[static_cast<std::size_t>(fd)].get(), fd);
@@ -76,7 +76,7 @@ struct SpawnSetup {
   }
   const char* reason = ::strerrordesc_np(errno);
   for (const char* text : {step, ": ", reason == nullptr ? "error" : reason})
-    if (::write(report, text, __builtin_strlen(text)) < 0) break;
+    if (::write(request.report, text, __builtin_strlen(text)) < 0) break;
   ::_exit(127);
 }
 
@@ -185,15 +185,13 @@ base::Result<std::shared_ptr<Child>> Children::spawn(const SpawnRequest& request
 base::Result<std::shared_ptr<Child>> Children::fork_prepared(const SpawnRequest& request) {
   auto stdio = stdio_copies(request);
   if (!stdio) return tl::unexpected(stdio.error());
-  const base::Fd report(
-      ::fcntl(request.err >= 0 ? request.err : (*stdio)[2].get(), F_DUPFD_CLOEXEC, 3));
   const auto argv = pointers(request.argv);
   sigset_t all, before;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);  // no handler of ours runs in the child
   const pid_t pid = ::fork();
   const int error = errno;
-  if (pid == 0) become(request, *stdio, argv.data(), report.get());
+  if (pid == 0) become(request, *stdio, argv.data());
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return base::fail_errno("fork", error);
   return adopt(pid);
@@ -204,7 +202,7 @@ Task<base::Result<Finished>> Children::run(SpawnRequest request, std::chrono::mi
   const base::Fd said(::memfd_create("output", MFD_CLOEXEC));
   if (!said) co_return base::fail_errno("memfd_create", errno);
   request.in = -1;
-  request.out = request.err = said.get();
+  request.out = request.err = request.report = said.get();
   auto child = spawn(request);
   if (!child) co_return tl::unexpected(child.error());
   if (!co_await (*child)->wait(limit)) {

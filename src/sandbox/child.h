@@ -62,6 +62,7 @@ struct SpawnRequest {
   std::vector<std::string> argv;    // argv[0]: absolute path
   int in = -1, out = -1, err = -1;  // -1: /dev/null
   const Preparation* preparation = nullptr;
+  int report = -1;  // where a failed preparation says why
 };
 
 struct Finished {
