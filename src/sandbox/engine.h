@@ -60,7 +60,9 @@ class Process {
   struct Streams {               // terminal: `input` alone is the duplex pty end
     base::Fd input, output, error;
     base::Bytes early_output;  // bytes already read behind the reply headers (docker)
-    bool multiplexed = false;  // docker without TTY: output carries stdcopy frames
+    // Docker without a terminal: `input` alone is a duplex socket (shutdown(2) half-closes it);
+    // what is read from it are stdcopy frames.
+    bool multiplexed = false;
   };
   virtual Streams take_streams() = 0;  // once
   virtual Task<base::Status> resize(std::uint32_t columns, std::uint32_t rows,
