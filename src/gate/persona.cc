@@ -1,0 +1,29 @@
+#include "gate/persona.h"
+
+namespace sandtrap::gate {
+
+ssh::Profile profile_for(const config::Settings& settings) {
+  ssh::Profile profile = ssh::debian_12();  // config accepts no other persona yet
+  profile.login_grace = settings.server.login_grace_time;
+  profile.max_sessions = settings.server.max_sessions;
+  profile.max_auth_tries = settings.authentication.max_auth_tries;
+  profile.pam_delay_min = settings.authentication.failure_delay_min;
+  profile.pam_delay_max = settings.authentication.failure_delay_max;
+  if (settings.authentication.keyboard_interactive) {
+    profile.keyboard_interactive = true;
+    profile.auth_methods = "publickey,password,keyboard-interactive";
+  }
+  return profile;
+}
+
+Persona persona_for(const config::Settings& settings, ipc::Welcome welcome) {
+  Persona persona;
+  persona.profile = profile_for(settings);
+  persona.delay_secret = welcome.delay_secret;
+  for (auto& [type, blob] : welcome.host_keys) {
+    persona.host_keys.push_back({std::move(type), std::move(blob)});
+  }
+  return persona;
+}
+
+}  // namespace sandtrap::gate

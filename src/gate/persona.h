@@ -1,0 +1,13 @@
+// The gate's face: the SSH profile of the persona with the operator's settings in it.
+#pragma once
+
+#include "config/settings.h"
+#include "gate/services.h"
+#include "ipc/messages.h"
+
+namespace sandtrap::gate {
+
+ssh::Profile profile_for(const config::Settings& settings);
+Persona persona_for(const config::Settings& settings, ipc::Welcome welcome);
+
+}  // namespace sandtrap::gate

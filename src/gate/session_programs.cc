@@ -1,0 +1,336 @@
+// Channels and their programs: ask the warden for one, the scribe for its recording, then bridge.
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "gate/session.h"
+
+namespace sandtrap::gate {
+namespace {
+
+constexpr std::uint32_t kMaxPrograms = 1000;  // what the warden permits (ipc/permissions.h)
+
+std::string_view kind_name(std::uint8_t kind) {
+  constexpr std::array<std::string_view, 3> kNames = {"shell", "exec", "subsystem"};
+  return kind < kNames.size() ? kNames[kind] : "";
+}
+
+// RFC 4254 §6.10's list; the others carry OpenSSH's suffix.
+std::string signal_name(std::uint32_t number) {
+  struct Row {
+    std::uint32_t number;
+    const char* name;
+  };
+  constexpr Row kNames[] = {{6, "ABRT"},  {14, "ALRM"}, {8, "FPE"},   {1, "HUP"},  {4, "ILL"},
+                            {2, "INT"},   {9, "KILL"},  {13, "PIPE"}, {3, "QUIT"}, {11, "SEGV"},
+                            {15, "TERM"}, {10, "USR1"}, {12, "USR2"}};
+  for (const Row& row : kNames) {
+    if (row.number == number) return row.name;
+  }
+  return "SIG@openssh.com";
+}
+
+}  // namespace
+
+Program* Session::find(ssh::ChannelId channel) {
+  const auto found = programs_.find(channel);
+  return found == programs_.end() ? nullptr : &found->second;
+}
+
+void Session::handle(const ssh::ChannelOpened& event) {
+  ++channels_;
+  programs_[event.channel].channel = event.channel;
+  emit(event::ChannelOpened{event.channel});
+}
+
+void Session::handle(const ssh::PtyRequest& event) {
+  if (Program* program = find(event.channel)) {
+    program->pty = ipc::Pty{event.term,     event.columns,   event.rows,
+                            event.width_px, event.height_px, event.modes};
+  }
+  emit(event::PtyRequested{event.channel, event.term, event.columns, event.rows,
+                           base::to_hex(event.modes)});
+}
+
+void Session::handle(const ssh::EnvRequest& event) {
+  Program* program = find(event.channel);
+  if (program != nullptr && event.accepted && program->env.size() < ipc::kMaxEnv &&
+      event.name.size() <= ipc::kMaxShort && event.value.size() <= ipc::kMaxShort) {
+    program->env.emplace_back(event.name, event.value);
+  }
+  emit(event::EnvRequested{event.channel, event.name, event.value, event.accepted});
+}
+
+void Session::handle(const ssh::ProgramRequest& event) {
+  Program* program = find(event.channel);
+  if (program == nullptr) return server_.submit_program(event.channel, false);
+  ipc::OpenProcess request;
+  request.session = id_;
+  request.channel = event.channel;
+  request.kind = static_cast<std::uint8_t>(event.kind);
+  request.command = event.command;
+  emit(event::ProgramRequested{event.channel, std::string(kind_name(request.kind)), event.command});
+  if (event.kind == ssh::ProgramKind::kSubsystem && event.command != "sftp") {
+    return server_.submit_program(event.channel, false);  // sshd: no such subsystem
+  }
+  program->asked = base::monotonic_now();
+  program->request = std::move(request);
+  program->stage = Program::Stage::kOpening;
+  if (program->request.command.size() > ipc::kMaxCommand || ++programs_opened_ > kMaxPrograms) {
+    return refuse(*program, "limit");
+  }
+  program->request.has_pty = program->pty.has_value();
+  if (program->pty) program->request.pty = *program->pty;
+  program->request.env = program->env;
+  program->warden = warden_;
+  if (!services_.warden.send(program->request) && !warden_deadline_) {
+    warden_deadline_ = base::monotonic_now() + services_.warden_patience;
+  }
+}
+
+void Session::on(const ipc::ProcessRefused& message) {
+  Program* program = find(message.channel);
+  if (program == nullptr || program->stage != Program::Stage::kOpening) return;
+  refuse(*program, message.reason);
+  turn();
+}
+
+// What sshd answers when its fork fails: CHANNEL_FAILURE, and the connection stays.
+void Session::refuse(Program& program, std::string_view reason) {
+  if (program.stage == Program::Stage::kRecording && program.warden == warden_) {
+    services_.warden.send(ipc::CloseProcess{id_, program.channel});
+  }
+  emit(event::ProgramRefused{program.channel, std::string(reason)});
+  program.stage = Program::Stage::kNone;
+  program.descriptors.clear();
+  program.recording_deadline.reset();
+  program.early_exit.reset();
+  server_.submit_program(program.channel, false);
+}
+
+void Session::on(ipc::ProcessOpened message, std::vector<base::Fd> descriptors) {
+  Program* program = find(message.channel);
+  if (program == nullptr || program->stage != Program::Stage::kOpening) return;
+  if (descriptors.size() != (message.duplex ? 1U : 3U)) {
+    program->stage = Program::Stage::kRecording;  // for the CloseProcess
+    refuse(*program, "the warden sent the wrong descriptors");
+    return turn();
+  }
+  program->opened = std::move(message);
+  program->descriptors = std::move(descriptors);
+  if (services_.settings.recording.enabled) {
+    open_recording(*program);
+  } else {
+    run(*program, std::nullopt);
+  }
+  turn();
+}
+
+void Session::open_recording(Program& program) {
+  program.stage = Program::Stage::kRecording;
+  if (!program.recording_deadline) {
+    program.recording_deadline = base::monotonic_now() + services_.scribe_patience;
+  }
+  // A scribe that is away is asked when it is back; see scribe_back().
+  services_.scribe.send(ipc::OpenRecording{id_, program.channel, case_id_, program.opened.sandbox,
+                                           remote_.ip, remote_.port});
+}
+
+void Session::scribe_back() {
+  for (auto& [channel, program] : programs_) {
+    if (program.stage == Program::Stage::kRecording) open_recording(program);
+  }
+}
+
+void Session::on(const ipc::RecordingRefused& message) {
+  Program* program = find(message.channel);
+  if (program == nullptr || program->stage != Program::Stage::kRecording) return;
+  emit(event::ErrorRaised{"recording", message.reason});
+  refuse(*program, "recording: " + message.reason);
+  turn();
+}
+
+void Session::on(const ipc::RecordingOpened& message, std::vector<base::Fd> descriptors) {
+  Program* program = find(message.channel);
+  if (program == nullptr || program->stage != Program::Stage::kRecording ||
+      descriptors.size() != 2) {
+    return;
+  }
+  const ipc::OpenProcess& request = program->request;
+  record::Header header;
+  if (program->pty) {
+    header.columns = program->pty->columns;
+    header.rows = program->pty->rows;
+    header.env["TERM"] = program->pty->term;
+  }
+  header.start = base::wall_now();
+  header.command = request.command;
+  header.kind = kind_name(request.kind);
+  header.pty = program->pty.has_value();
+  header.env["SHELL"] = "/bin/bash";
+  header.session = id_;
+  header.case_id = case_id_;
+  header.sandbox = program->opened.sandbox;
+  header.source_ip = remote_.ip;
+  header.user = user_;
+  header.sensor = services_.settings.logging.sensor;
+  header.channel = program->channel;
+  auto recording = RecordingWriter::begin(std::move(descriptors[0]), std::move(descriptors[1]),
+                                          message.path, header, base::monotonic_now());
+  if (recording) {
+    services_.warden.send(ipc::RecordingNamed{id_, program->channel, message.path});
+    run(*program, std::move(*recording));
+  } else {
+    emit(event::ErrorRaised{"recording", recording.error().context});
+    refuse(*program, "recording: " + recording.error().context);
+  }
+  turn();
+}
+
+void Session::run(Program& program, std::optional<RecordingWriter> recording) {
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::microseconds>(base::monotonic_now() - program.asked);
+  emit(event::ProgramStarted{program.channel, program.opened.sandbox,
+                             recording ? recording->path() : std::string(),
+                             static_cast<std::uint64_t>(waited.count())});
+  program.recording_deadline.reset();
+  program.stage = Program::Stage::kRunning;
+  ProgramStreams streams;
+  streams.input = std::move(program.descriptors[0]);
+  if (!program.opened.duplex) {
+    streams.output = std::move(program.descriptors[1]);
+    streams.error = std::move(program.descriptors[2]);
+  }
+  program.descriptors.clear();
+  streams.terminal = program.pty.has_value();
+  streams.multiplexed = program.opened.multiplexed;
+  streams.early_output = std::move(program.opened.early_output);
+  ChannelPort& port = *this;
+  Bridge::Options options;
+  options.channel = program.channel;
+  options.record_input = services_.settings.recording.record_input;
+  options.scratch = services_.scratch;
+  program.bridge = std::make_shared<Bridge>(services_.executor, port, std::move(streams),
+                                            std::move(recording), options);
+  if (!interactive_set_) {
+    interactive_set_ = true;  // sshd does this once, for the first program
+    socket_.set_interactive(program.pty.has_value());
+  }
+  server_.submit_program(program.channel, true);
+  program.bridge->start();
+  if (program.early_exit) exited(program, *std::exchange(program.early_exit, std::nullopt));
+}
+
+void Session::handle(const ssh::WindowChange& event) {
+  Program* program = find(event.channel);
+  emit(event::WindowChanged{event.channel, event.columns, event.rows});
+  if (program == nullptr || !program->bridge) return;
+  program->bridge->resize(event.columns, event.rows);
+  if (program->warden != warden_) return;
+  services_.warden.send(ipc::ResizeProcess{id_, event.channel, event.columns, event.rows,
+                                           event.width_px, event.height_px});
+}
+
+void Session::handle(const ssh::SignalRequest& event) {
+  const Program* program = find(event.channel);
+  emit(event::SignalSent{event.channel, event.name});
+  if (program == nullptr || !program->bridge || program->warden != warden_) return;
+  if (program->stage != Program::Stage::kRunning) return;
+  services_.warden.send(ipc::SignalProcess{id_, event.channel, event.name});
+}
+
+void Session::handle(const ssh::BreakRequest& event) {
+  emit(event::ChannelRequestSeen{event.channel, "break"});
+}
+
+void Session::handle(const ssh::ChannelInput& event) {
+  Program* program = find(event.channel);
+  if (program == nullptr || !program->bridge) {
+    return server_.channel_consumed(event.channel, event.data.size());
+  }
+  program->bridge->input(event.data);
+}
+
+void Session::handle(const ssh::ChannelEof& event) {
+  Program* program = find(event.channel);
+  if (program == nullptr || !program->bridge) return;
+  if (!event.closed) return program->bridge->input_ended();
+  abandon(*program);
+}
+
+// The client closed the channel while the program runs: as sshd, let go of its descriptors (hence
+// SIGHUP or SIGPIPE); the channel waits for the program's end.
+void Session::abandon(Program& program) {
+  program.client_closed = true;
+  end_program(program);
+  if (program.stage != Program::Stage::kRunning) return;
+  if (program.warden == warden_ && services_.warden.up()) {
+    services_.warden.send(ipc::CloseProcess{id_, program.channel});
+  } else {
+    exited(program, {id_, program.channel, 2, 0, false});
+  }
+}
+
+void Session::on(const ipc::ProcessExited& message) {
+  Program* program = find(message.channel);
+  if (program == nullptr) return;
+  if (program->stage == Program::Stage::kRecording) {
+    program->early_exit = message;
+  } else if (program->stage == Program::Stage::kRunning) {
+    exited(*program, message);
+    turn();
+  }
+}
+
+void Session::exited(Program& program, const ipc::ProcessExited& exit) {
+  program.stage = Program::Stage::kEnded;
+  if (program.bridge) program.bridge->feed();  // its last words first
+  event::ProgramExited logged{};
+  logged.channel = program.channel;
+  ssh::Exit result = ssh::ExitStatus{0};  // also for an end that nobody saw: docs/gate.md
+  if (exit.kind == 1) {
+    result = ssh::ExitSignal{signal_name(exit.value), exit.core_dumped};
+    logged.signal = std::get<ssh::ExitSignal>(result).name;
+  } else if (exit.kind == 0) {
+    result = ssh::ExitStatus{exit.value};
+    logged.status = exit.value;
+  }
+  emit(logged);
+  server_.channel_exited(program.channel, result);
+}
+
+void Session::output_ended(ssh::ChannelId channel) {
+  Program* program = find(channel);
+  if (program == nullptr) return;
+  program->output_ended = true;
+  server_.channel_output_eof(channel);
+  const bool orphaned = program->warden != warden_ || !services_.warden.up();
+  if (orphaned && program->stage == Program::Stage::kRunning) {
+    exited(*program, {id_, channel, 2, 0, false});
+  }
+}
+
+// Closes the bridge and its recording, once.
+void Session::end_program(Program& program) {
+  if (!program.bridge) return;
+  const std::shared_ptr<Bridge> bridge = std::move(program.bridge);
+  program.bridge.reset();
+  const std::string path = bridge->close();
+  if (!path.empty()) services_.finish_recording(path);
+  const Bridge::Totals& totals = bridge->totals();
+  emit(event::ChannelClosed{program.channel, totals.in, totals.out, totals.error});
+}
+
+void Session::handle(const ssh::ChannelClosed& event) {
+  Program* program = find(event.channel);
+  if (program == nullptr) return;
+  end_program(*program);
+  programs_.erase(event.channel);
+}
+
+void Session::close_programs() {
+  for (auto& [channel, program] : programs_) end_program(program);
+  programs_.clear();
+}
+
+}  // namespace sandtrap::gate

@@ -1,0 +1,73 @@
+#include "gate/startups.h"
+
+#include <gtest/gtest.h>
+
+namespace sandtrap::gate {
+namespace {
+
+TEST(DropPercent, FollowsSshdsLine) {
+  const config::MaxStartups limits{10, 30, 100};
+  struct Row {
+    std::uint32_t unauthenticated, percent;
+  };
+  // sshd: p = (100 - rate) * (n - begin) / (full - begin) + rate, integer arithmetic.
+  const Row rows[] = {{0, 0},   {9, 0},   {10, 30},   {11, 30},   {12, 31},
+                      {55, 65}, {99, 99}, {100, 100}, {1000, 100}};
+  for (const Row& row : rows) {
+    EXPECT_EQ(drop_percent(limits, row.unauthenticated), row.percent) << row.unauthenticated;
+  }
+}
+
+TEST(DropPercent, EdgesOfTheSetting) {
+  EXPECT_EQ(drop_percent({10, 100, 20}, 10), 100U);  // rate 100: always from `start`
+  EXPECT_EQ(drop_percent({10, 30, 10}, 9), 0U);      // start == full: no line, no division
+  EXPECT_EQ(drop_percent({10, 30, 10}, 10), 100U);
+  EXPECT_EQ(drop_percent({0, 0, 100}, 0), 0U);
+}
+
+config::Server limits(std::uint32_t per_source, std::uint32_t total) {
+  config::Server server;
+  server.max_startups = {2, 50, 4};
+  server.max_connections_per_source = per_source;
+  server.max_connections = total;
+  return server;
+}
+
+TEST(Admission, CountsTheUnauthenticatedOnly) {
+  Admission admission(limits(100, 100));
+  EXPECT_EQ(admission.admit("a", 0), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("b", 0), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("c", 49), Verdict::kStartups);  // 50 % at two
+  EXPECT_EQ(admission.admit("c", 50), Verdict::kAdmit);
+  admission.authenticated();
+  admission.authenticated();
+  EXPECT_EQ(admission.unauthenticated(), 1U);
+  EXPECT_EQ(admission.admit("d", 0), Verdict::kAdmit);
+  admission.closed("a", true);
+  EXPECT_EQ(admission.total(), 3U);
+  EXPECT_EQ(admission.unauthenticated(), 2U);
+  admission.closed("d", false);
+  EXPECT_EQ(admission.unauthenticated(), 1U);
+}
+
+TEST(Admission, LimitsPerSourceAndInAll) {
+  config::Server server = limits(2, 3);
+  server.max_startups = {100, 30, 200};
+  Admission admission(server);
+  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99), Verdict::kSource);
+  EXPECT_EQ(admission.admit("b", 99), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("c", 99), Verdict::kTotal);
+  admission.closed("a", false);
+  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
+}
+
+TEST(SourceKey, GroupsIpv6ByNetwork) {
+  EXPECT_EQ(source_key("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(source_key("2001:db8:1:2::1"), source_key("2001:db8:1:2:ffff::9"));
+  EXPECT_NE(source_key("2001:db8:1:2::1"), source_key("2001:db8:1:3::1"));
+}
+
+}  // namespace
+}  // namespace sandtrap::gate
