@@ -14,6 +14,7 @@ namespace sandtrap::config {
 
 struct MaxStartups {
   std::uint32_t start = 10, rate = 30, full = 100;
+  bool operator==(const MaxStartups&) const = default;
 };  // "10:30:100", sshd_config(5)
 
 struct Server {                                        // server:
@@ -31,11 +32,13 @@ struct Server {                                        // server:
   std::uint32_t gates = 1;          // gate processes
   std::string gate_user = "61801";  // name or number
   std::string scribe_user = "61802";
+  bool operator==(const Server&) const = default;
 };
 
 struct Credential {
   std::string user, password;
   bool deny = false;
+  bool operator==(const Credential&) const = default;
 };  // `*` wildcards
 
 struct Authentication {                 // authentication:
@@ -53,6 +56,7 @@ struct Authentication {                 // authentication:
   bool keyboard_interactive = false;
   std::uint32_t max_auth_tries = 6;
   std::chrono::milliseconds failure_delay_min{1500}, failure_delay_max{2500};
+  bool operator==(const Authentication&) const = default;
 };
 
 struct ContainerPool {         // container_pool:
@@ -65,6 +69,7 @@ struct ContainerPool {         // container_pool:
   std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
   std::chrono::seconds linger{60};
   std::uint32_t max_tracked_cases = 100000;
+  bool operator==(const ContainerPool&) const = default;
 };
 
 struct Container {  // container:
@@ -79,6 +84,7 @@ struct Container {  // container:
                                            "SYS_CHROOT", "AUDIT_WRITE"};
   bool no_new_privileges = true;
   std::vector<std::string> hostnames = {"debian", "srv01", "web01", "vps"};
+  bool operator==(const Container&) const = default;
 };
 
 struct Preservation {  // preservation:
@@ -86,28 +92,33 @@ struct Preservation {  // preservation:
   std::chrono::seconds max_age{30 * 86400};
   std::uint32_t max_count = 200;
   std::uint64_t max_bytes = 20ULL << 30;
+  bool operator==(const Preservation&) const = default;
 };
 
 struct Recording {  // recording:
   bool enabled = true;
   bool record_input = true;
+  bool operator==(const Recording&) const = default;
 };
 
 struct Logging {               // logging:
   std::string level = "info";  // debug | info | warn | error
   std::string sensor;          // default: host name
+  bool operator==(const Logging&) const = default;
 };
 
 struct Oci {               // oci:
   std::string runtime;     // path or name; empty: runc, else crun
   std::string image = "";  // root file system directory; default: found as `make run` does
   std::uint32_t userns_base = 200000, userns_size = 65536;
+  bool operator==(const Oci&) const = default;
 };
 
 struct Docker {  // docker:
   std::string socket = "/var/run/docker.sock";
   std::string image = "sandtrap-guest:debian-12";
   std::string runtime;  // empty: the daemon's default
+  bool operator==(const Docker&) const = default;
 };
 
 struct Settings {
@@ -123,6 +134,7 @@ struct Settings {
   Logging logging;
   Oci oci;
   Docker docker;
+  bool operator==(const Settings&) const = default;
 };
 
 struct Problem {
