@@ -1,0 +1,293 @@
+#include "sandbox/docker_engine.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "base/instant.h"
+#include "sandbox/docker_image.h"
+#include "sandbox/docker_profile.h"
+#include "sandbox/docker_sandbox.h"
+#include "sandbox/guest_login.h"
+#include "sandbox/label.h"
+#include "sandbox/seccomp_profile.h"
+
+namespace sandtrap::sandbox {
+namespace json = boost::json;
+namespace fs = std::filesystem;
+namespace {
+
+// FNV-1a: only has to differ between the data folders of one machine.
+std::string instance_of(const std::string& data_dir) {
+  std::error_code error;
+  const std::string path = fs::weakly_canonical(data_dir, error).string();
+  std::uint32_t hash = 2166136261U;
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return fmt::format("{:08x}", hash);
+}
+
+bool is_sandbox_id(std::string_view id) {
+  return id.size() == 12 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+DockerOptions completed(DockerOptions options) {
+  if (options.instance.empty()) options.instance = instance_of(options.data_dir);
+  return options;
+}
+
+DockerContainer container_for(const DockerContext& context, std::string id, Limits limits) {
+  DockerContainer container;
+  container.image = context.options.image;
+  container.runtime = context.options.runtime;
+  container.instance = context.options.instance;
+  container.sandbox = std::move(id);
+  container.created = base::to_iso8601(base::wall_now());
+  container.seccomp = context.seccomp;
+  container.limits = std::move(limits);
+  container.limit_disk = context.limit_disk;
+  return container;
+}
+
+Task<base::Result<std::string>> create_container(DockerContext& context, std::string name,
+                                                 DockerContainer container) {
+  std::string path = "/containers/create?name=" + name;
+  auto made = co_await context.api.post_object(std::move(path), docker_create_body(container),
+                                               context.options.start_timeout);
+  if (!made) co_return tl::unexpected(made.error());
+  co_return docker_text(*made, "Id");
+}
+
+// Creates (never starts) a container: does the storage take a size, is the guest's login there?
+Task<base::Status> probe(DockerContext& context, bool with_disk_limit) {
+  const std::string id = fmt::format("probe-{}", with_disk_limit ? "disk" : "image");
+  const std::string name = fmt::format("sandtrap-{}-{}", context.options.instance, id);
+  static_cast<void>(co_await remove_docker_container(context, name));  // of an earlier crash
+  DockerContainer container = container_for(context, id, Limits{});
+  container.limit_disk = with_disk_limit;
+  auto made = co_await create_container(context, name, std::move(container));
+  if (!made) co_return tl::unexpected(made.error());
+  std::string missing;
+  for (const std::string_view file : {kGuestLogin, std::string_view("/usr/lib/systemd/systemd")}) {
+    std::string path = "/containers/" + *made + "/archive?path=" + net::percent_encode(file);
+    auto there = co_await context.api.send("HEAD", std::move(path), {}, DockerApi::kQuick);
+    if (!there && missing.empty()) missing = file;
+  }
+  static_cast<void>(co_await remove_docker_container(context, *made));
+  if (!missing.empty()) {
+    co_return base::fail(
+        base::Errc::kNotFound,
+        fmt::format("docker: the image {} has no {}: it is no SandTrap guest image",
+                    context.options.image, missing));
+  }
+  co_return base::Status{};
+}
+
+Task<base::Status> describe(DockerContext& context, Capabilities& out) {
+  auto info = co_await context.api.get_object("/info", DockerApi::kQuick);
+  if (!info) co_return tl::unexpected(info.error());
+  out.engine = "docker";
+  out.version =
+      fmt::format("{} (API {})", docker_text(*info, "ServerVersion"), context.api.version());
+  const std::string& wanted = context.options.runtime;
+  out.runtime = wanted.empty() ? docker_text(*info, "DefaultRuntime") : wanted;
+  const json::object* runtimes = docker_member(*info, "Runtimes");
+  if (!wanted.empty() && (runtimes == nullptr || !runtimes->contains(wanted))) {
+    co_return base::fail(base::Errc::kNotFound, "docker: the daemon knows no runtime " + wanted);
+  }
+  if (const json::value* options = info->if_contains("SecurityOptions")) {
+    const std::string text = json::serialize(*options);
+    out.user_namespace = text.find("name=userns") != std::string::npos;
+    if (text.find("name=seccomp") == std::string::npos) {
+      co_return base::fail(base::Errc::kUnsupported,
+                           "docker: this engine has no seccomp; sandboxes would be open");
+    }
+  }
+  if (!out.user_namespace) {
+    out.notes.emplace_back(
+        "no user namespace: root inside is root of this machine, held by capabilities, seccomp and "
+        "read-only paths (dockerd's userns-remap turns it on)");
+  }
+  if (docker_number(*info, "MemoryLimit") == 0) {
+    out.notes.emplace_back("no memory limit: the kernel or cgroup set-up lacks it");
+  }
+  if (docker_number(*info, "PidsLimit") == 0) {
+    out.notes.emplace_back("no limit of processes: the kernel or cgroup set-up lacks it");
+  }
+  if (docker_number(*info, "SwapLimit") == 0) {
+    out.notes.emplace_back("swap is not limited: a sandbox may use swap beyond its memory");
+  }
+  co_return base::Status{};
+}
+
+struct Found {  // a container of ours
+  std::string container, sandbox, state;
+};
+
+Task<base::Result<std::vector<Found>>> list_containers(DockerContext& context) {
+  json::object filters;
+  filters["label"] =
+      json::array{json::string(std::string(kDockerInstanceLabel) + "=" + context.options.instance)};
+  std::string path =
+      "/containers/json?all=1&filters=" + net::percent_encode(json::serialize(filters));
+  auto response = co_await context.api.get(std::move(path), DockerApi::kQuick);
+  if (!response) co_return tl::unexpected(response.error());
+  boost::system::error_code error;
+  const json::value value = json::parse(response->body, error);
+  if (error || !value.is_array()) {
+    co_return base::fail(base::Errc::kInvalid, "docker: the list of containers is no array");
+  }
+  std::vector<Found> out;
+  for (const json::value& item : value.get_array()) {
+    const json::object* one = item.if_object();
+    const json::object* labels = one != nullptr ? docker_member(*one, "Labels") : nullptr;
+    if (labels == nullptr) continue;
+    out.push_back({docker_text(*one, "Id"), docker_text(*labels, kDockerSandboxLabel),
+                   docker_text(*one, "State")});
+  }
+  co_return out;
+}
+
+// Labels without a container: the engine lost it, or a crash came between removing the two. The
+// embedded engine keeps more than a label in such a folder; those are not ours.
+void drop_orphan_labels(const DockerContext& context, const std::set<std::string>& alive) {
+  std::error_code error;
+  std::vector<std::string> orphans;
+  for (const auto& entry : fs::directory_iterator(context.options.data_dir + "/sandboxes", error)) {
+    const std::string id = entry.path().filename();
+    if (!is_sandbox_id(id) || alive.contains(id)) continue;
+    bool only_label = true;
+    for (const auto& file : fs::directory_iterator(entry.path(), error)) {
+      only_label =
+          only_label && file.path().filename().string().find("label.json") != std::string::npos;
+    }
+    if (only_label) orphans.push_back(entry.path());
+  }
+  for (const std::string& path : orphans) {
+    context.log.warn("docker: {} names a sandbox that is gone", path);
+    fs::remove_all(path, error);
+  }
+}
+
+}  // namespace
+
+DockerEngine::DockerEngine(DockerOptions options, boost::asio::any_io_executor executor,
+                           base::Log& log)
+    : context_(std::make_shared<DockerContext>(completed(std::move(options)), executor, log)) {}
+
+DockerEngine::~DockerEngine() = default;
+
+Task<base::Result<Capabilities>> DockerEngine::prepare() {
+  const auto context = context_;
+  context->seccomp = seccomp_json(seccomp_profile());
+  if (auto good = co_await context->api.negotiate(); !good) co_return tl::unexpected(good.error());
+  Capabilities capabilities;
+  if (auto good = co_await describe(*context, capabilities); !good) {
+    co_return tl::unexpected(good.error());
+  }
+  if (auto good = co_await ensure_docker_image(*context); !good) {
+    co_return tl::unexpected(good.error());
+  }
+  if (auto good = co_await probe(*context, false); !good) co_return tl::unexpected(good.error());
+  const auto limited = co_await probe(*context, true);
+  context->limit_disk = limited.has_value();
+  capabilities.exact_disk_limit = context->limit_disk;
+  if (!limited) {
+    capabilities.notes.push_back(
+        fmt::format("the writable layer of a sandbox is NOT limited ({}); single files are "
+                    "(file_size). Put the "
+                    "engine's data root on XFS with pquota, or on a partition of its own",
+                    limited.error().context));
+  }
+  if (auto good = co_await context->exits.start(); !good) co_return tl::unexpected(good.error());
+  co_return capabilities;
+}
+
+Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::create(std::string id, Limits limits) {
+  const auto context = context_;
+  if (!is_sandbox_id(id)) co_return base::fail(base::Errc::kInvalid, "sandbox id " + id);
+  const std::string name = "sandtrap-" + id;
+  auto made =
+      co_await create_container(*context, name, container_for(*context, id, std::move(limits)));
+  if (!made) {
+    // A time-out leaves open whether it exists.
+    if (made.error().code != base::Errc::kExists) {
+      static_cast<void>(co_await remove_docker_container(*context, name));
+    }
+    co_return base::wrap("create " + id, made.error());
+  }
+  auto started = co_await context->api.post("/containers/" + *made + "/start", {},
+                                            context->options.start_timeout);
+  if (!started) {
+    static_cast<void>(co_await remove_docker_container(*context, *made));
+    co_return base::wrap("start " + id, started.error());
+  }
+  auto target = co_await locate_docker_container(*context, *made);
+  if (!target) {
+    static_cast<void>(co_await remove_docker_container(*context, *made));
+    co_return base::wrap("inspect " + id, target.error());
+  }
+  std::unique_ptr<Sandbox> sandbox =
+      std::make_unique<DockerSandbox>(context, std::move(id), std::move(*target));
+  co_return sandbox;
+}
+
+Task<std::vector<Leftover>> DockerEngine::recover() {
+  const auto context = context_;
+  std::vector<Leftover> leftovers;
+  auto found = co_await list_containers(*context);
+  if (!found) {
+    context->log.error("docker: cannot look for leftovers: {}", found.error().context);
+    co_return leftovers;
+  }
+  std::set<std::string> alive;
+  for (const Found& one : *found) {
+    auto label = read_label(context->label_directory(one.sandbox) + "/label.json");
+    if (!is_sandbox_id(one.sandbox) || !label) {  // warm, half-built, or a probe
+      auto removed = co_await remove_docker_container(*context, one.container);
+      if (!removed) context->log.warn("docker: leftover: {}", removed.error().context);
+      continue;
+    }
+    alive.insert(one.sandbox);
+    DockerTarget stopped;
+    stopped.container = one.container;
+    auto target = co_await locate_docker_container(*context, one.container);
+    auto sandbox = std::make_unique<DockerSandbox>(context, one.sandbox,
+                                                   target ? std::move(*target) : stopped);
+    if (one.state == "running") {
+      leftovers.push_back(Leftover{std::move(sandbox), std::move(*label)});
+      continue;
+    }
+    if (label->ended.empty()) label->ended = base::to_iso8601(base::wall_now());
+    auto kept = co_await sandbox->preserve(*label);
+    if (kept) {
+      context->log.info("docker: {} had ended while we were away; kept as {}", one.sandbox,
+                        kept->reference);
+    } else {
+      context->log.error("docker: {} could not be kept: {}", one.sandbox, kept.error().context);
+    }
+  }
+  drop_orphan_labels(*context, alive);
+  co_return leftovers;
+}
+
+Task<base::Status> DockerEngine::remove_preserved(const std::string& reference) {
+  const auto context = context_;
+  // "sandtrap-preserved:<id>" or ".../preserved/<id>"
+  const std::string id = reference.substr(reference.find_last_of(":/") + 1);
+  if (!is_sandbox_id(id)) {
+    co_return base::fail(base::Errc::kInvalid, reference + " is not a preserved sandbox");
+  }
+  const std::string image = fmt::format("{}:{}", kDockerPreservedRepository, id);
+  auto gone = co_await context->api.send(
+      "DELETE", "/images/" + net::percent_encode(image) + "?force=1", {}, std::chrono::seconds(60));
+  if (!gone && gone.error().code != base::Errc::kNotFound) co_return tl::unexpected(gone.error());
+  std::error_code error;
+  const auto files = fs::remove_all(context->preserved_directory(id), error);
+  if (!gone && files == 0) co_return tl::unexpected(gone.error());
+  co_return base::Status{};
+}
+
+}  // namespace sandtrap::sandbox

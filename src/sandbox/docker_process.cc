@@ -1,0 +1,309 @@
+#include "sandbox/docker_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/json.hpp>
+#include <cerrno>
+
+#include "net/task.h"
+#include "sandbox/guest_login.h"
+#include "sandbox/pidfd.h"
+
+namespace sandtrap::sandbox {
+namespace json = boost::json;
+namespace {
+
+constexpr std::size_t kMaxReady = 4096;
+constexpr std::chrono::seconds kInspectEvery{30};         // while events flow
+constexpr std::chrono::milliseconds kInspectUnsure{250};  // while they do not
+constexpr unsigned kSignalProcessGroup = 1U << 2;         // pidfd_send_signal(2), Linux 6.9
+
+std::string inspect_path(const std::string& exec_id) {
+  return "/exec/" + exec_id + "/json";
+}
+
+std::string exec_body(const std::vector<std::string>& argv, bool terminal, bool attach) {
+  json::object body;
+  body["AttachStdin"] = attach;
+  body["AttachStdout"] = attach;
+  body["AttachStderr"] = attach;
+  body["Tty"] = terminal;
+  body["User"] = "0:0";
+  body["WorkingDir"] = "/";
+  json::array command;
+  for (const std::string& argument : argv) command.emplace_back(argument);
+  body["Cmd"] = std::move(command);
+  return json::serialize(body);
+}
+
+struct Handles {  // of a started process
+  std::string exec_id;
+  std::shared_ptr<DockerExits::Slot> slot;
+  base::Fd stream, pidfd;
+  pid_t host_pid = 0;
+  int guest_pid = 0;
+};
+
+class DockerProcess final : public Process {
+ public:
+  DockerProcess(std::shared_ptr<DockerContext> context, DockerTarget target, ProcessSpec spec,
+                Handles handles)
+      : context_(std::move(context)),
+        target_(std::move(target)),
+        spec_(std::move(spec)),
+        handles_(std::move(handles)) {}
+  DockerProcess(const DockerProcess&) = delete;
+  DockerProcess& operator=(const DockerProcess&) = delete;
+  // Without visible pids only hang_up(), which may wait, can reach the process.
+  ~DockerProcess() override {
+    if (!ended_) static_cast<void>(signal_directly(SIGHUP));
+    context_->exits.forget(handles_.exec_id);
+  }
+
+  Streams take_streams() override {
+    Streams streams;
+    streams.input = std::move(handles_.stream);
+    streams.multiplexed = !spec_.terminal;
+    return streams;
+  }
+
+  // The API knows no pixel sizes.
+  Task<base::Status> resize(std::uint32_t columns, std::uint32_t rows, std::uint32_t,
+                            std::uint32_t) override {
+    if (!spec_.terminal) co_return base::fail(base::Errc::kUnsupported, "resize: no terminal");
+    const auto context = context_;
+    std::string path = fmt::format("/exec/{}/resize?h={}&w={}", handles_.exec_id,
+                                   std::min(rows, 65535U), std::min(columns, 65535U));
+    auto response = co_await context->api.post(std::move(path), {}, DockerApi::kQuick);
+    if (!response) co_return tl::unexpected(response.error());
+    co_return base::Status{};
+  }
+
+  Task<base::Status> signal(int number) override {
+    if (ended_) co_return base::fail(base::Errc::kNotFound, "the process has ended");
+    if (handles_.pidfd) co_return signal_directly(number);
+    co_return co_await signal_inside(number);
+  }
+
+  Task<ExitResult> wait() override {
+    const auto context = context_;
+    const auto slot = handles_.slot;
+    while (!slot->code) {
+      slot->changed.expires_after(
+          context->exits.connected() ? std::chrono::milliseconds(kInspectEvery) : kInspectUnsure);
+      co_await slot->changed.async_wait(net::use_ec);
+      if (slot->code) break;
+      auto state =
+          co_await context->api.get_object(inspect_path(handles_.exec_id), DockerApi::kQuick);
+      if (slot->code) break;
+      if (!state) {
+        if (state.error().code != base::Errc::kNotFound) continue;  // engine down: ask again
+        ended_ = true;  // the engine was restarted and has forgotten it
+        co_return ExitResult{};
+      }
+      const bool running = docker_number(*state, "Running") != 0;
+      const json::value* code = state->if_contains("ExitCode");
+      if (!running && code != nullptr && code->is_int64()) {
+        slot->code = static_cast<int>(code->get_int64());
+      }
+    }
+    ended_ = true;
+    // The kernel's own word, where it gives it: Docker's number cannot tell signals from statuses.
+    if (handles_.pidfd) {
+      if (const auto exact = exit_of_foreign(handles_.pidfd)) co_return *exact;
+    }
+    co_return docker_exit_result(*slot->code, spec_);
+  }
+
+  // A process with a terminal runs on when its socket closes; one without finds its input closed,
+  // but the engine would go on to read and drop what it writes: both are told.
+  Task<void> hang_up() override {
+    if (ended_) co_return;
+    static_cast<void>(co_await signal(SIGHUP));
+    static_cast<void>(co_await signal(SIGCONT));  // a stopped job must wake to die
+  }
+
+ private:
+  base::Status signal_directly(int number) const {
+    if (!handles_.pidfd) return base::fail(base::Errc::kUnsupported, "its pid is not visible here");
+    const long sent = ::syscall(SYS_pidfd_send_signal, handles_.pidfd.get(), number, nullptr,
+                                kSignalProcessGroup);
+    if (sent == 0) return {};
+    if (errno != EINVAL) return base::fail_errno("pidfd_send_signal", errno);
+    // An older kernel: the leader is alive at this moment, so its group is the one we mean.
+    if (auto alive = send_signal(handles_.pidfd, 0); !alive) return alive;
+    if (::kill(-handles_.host_pid, number) != 0) return base::fail_errno("kill", errno);
+    return {};
+  }
+
+  Task<base::Status> signal_inside(int number) {
+    const auto context = context_;
+    std::vector<std::string> argv = {"/bin/sh", "-c",
+                                     fmt::format("kill -{} -- -{}", number, handles_.guest_pid)};
+    auto made = co_await context->api.post_object("/containers/" + target_.container + "/exec",
+                                                  exec_body(argv, false, false), DockerApi::kQuick);
+    if (!made) co_return tl::unexpected(made.error());
+    std::string path = "/exec/" + docker_text(*made, "Id") + "/start";
+    std::string body = "{\"Detach\":true,\"Tty\":false}";
+    auto started = co_await context->api.post(std::move(path), std::move(body), DockerApi::kQuick);
+    if (!started) co_return tl::unexpected(started.error());
+    co_return base::Status{};
+  }
+
+  std::shared_ptr<DockerContext> context_;
+  DockerTarget target_;
+  ProcessSpec spec_;
+  Handles handles_;
+  bool ended_ = false;
+};
+
+std::string engine_words(base::ByteView bytes) {
+  std::string text = base::to_string(bytes.first(std::min<std::size_t>(bytes.size(), 300)));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = ' ';
+  }
+  return text;
+}
+
+// Reads up to and including login's announcement; nothing follows it before we answer.
+Task<base::Result<int>> read_ready(boost::asio::posix::stream_descriptor& stream, base::Bytes bytes,
+                                   bool multiplexed) {
+  for (;;) {
+    const GuestReady ready = parse_guest_ready(bytes, multiplexed);
+    if (ready.state == GuestReady::State::kReady) co_return ready.pid;
+    if (ready.state == GuestReady::State::kForeign || bytes.size() > kMaxReady) {
+      co_return base::fail(base::Errc::kUnavailable,
+                           "docker: the guest's login did not start: " + engine_words(bytes));
+    }
+    std::array<std::uint8_t, 512> chunk;
+    const auto [error, n] =
+        co_await stream.async_read_some(boost::asio::buffer(chunk), net::use_ec);
+    if (error) {
+      co_return base::fail(base::Errc::kUnavailable,
+                           "docker: the stream ended before the guest's login: " +
+                               (bytes.empty() ? error.message() : engine_words(bytes)));
+    }
+    base::append(bytes, base::ByteView(chunk.data(), n));
+  }
+}
+
+Task<base::Result<int>> await_ready(DockerContext& context, base::Fd& fd, base::Bytes early,
+                                    bool multiplexed) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  boost::asio::posix::stream_descriptor stream(context.executor, fd.release());
+  boost::asio::steady_timer timer(context.executor, context.options.exec_timeout);
+  auto result =
+      co_await (read_ready(stream, std::move(early), multiplexed) || timer.async_wait(net::use_ec));
+  fd.reset(stream.release());
+  if (result.index() == 1) {
+    co_return base::fail(base::Errc::kTimeout, "docker: the guest's login did not answer");
+  }
+  co_return std::move(std::get<0>(result));
+}
+
+}  // namespace
+
+GuestReady parse_guest_ready(base::ByteView bytes, bool multiplexed) {
+  std::string text;
+  while (!bytes.empty()) {
+    if (!multiplexed) {
+      text += base::as_text(bytes);
+      break;
+    }
+    // Frames of stdcopy: only standard output, and only small ones.
+    if (bytes[0] != 1) return {GuestReady::State::kForeign};
+    if (bytes.size() < 8) break;
+    if (bytes[4] != 0 || bytes[5] != 0 || bytes[6] != 0) return {GuestReady::State::kForeign};
+    const std::size_t length = std::min<std::size_t>(bytes[7], bytes.size() - 8);
+    text += base::as_text(bytes.subspan(8, length));
+    bytes = bytes.subspan(8 + length);
+  }
+  if (text.empty()) return {};
+  if (text[0] != '\x06') return {GuestReady::State::kForeign};
+  GuestReady ready;
+  std::size_t at = 1;
+  for (; at < text.size() && text[at] >= '0' && text[at] <= '9' && at <= 9; ++at) {
+    ready.pid = ready.pid * 10 + (text[at] - '0');
+  }
+  if (at == text.size()) return {};
+  if (text[at] != '\n' || at + 1 != text.size() || ready.pid < 2) {
+    return {GuestReady::State::kForeign};
+  }
+  ready.state = GuestReady::State::kReady;
+  return ready;
+}
+
+ExitResult docker_exit_result(int code, const ProcessSpec& spec) {
+  ExitResult result;
+  result.kind = ExitResult::Kind::kStatus;
+  result.value = code & 0xff;
+  const int number = code - 128;
+  // In a shell at a terminal 128+n is mostly the memory of a command that Ctrl-C ended; without one
+  // mostly the shell itself, or the program it turned into, died of it.
+  const bool deadly = number == SIGHUP || number == SIGKILL || number == SIGTERM;
+  const bool fault = number == SIGABRT || number == SIGSEGV || number == SIGBUS ||
+                     number == SIGFPE || number == SIGILL || number == SIGQUIT;
+  if (deadly || (fault && !spec.terminal)) {
+    result.kind = ExitResult::Kind::kSignal;
+    result.value = number;
+  }
+  return result;
+}
+
+Task<base::Result<std::unique_ptr<Process>>> start_docker_process(
+    std::shared_ptr<DockerContext> context, DockerTarget target, ProcessSpec spec) {
+  auto argv = guest_login_arguments(spec);
+  if (!argv) co_return base::wrap("docker exec", argv.error());
+  argv->push_back("start=wait");
+  const bool terminal = spec.terminal.has_value();
+  auto made =
+      co_await context->api.post_object("/containers/" + target.container + "/exec",
+                                        exec_body(*argv, terminal, true), DockerApi::kQuick);
+  if (!made) co_return tl::unexpected(made.error());
+
+  Handles handles;
+  handles.exec_id = docker_text(*made, "Id");
+  handles.slot = context->exits.expect(handles.exec_id);
+  std::string start = fmt::format("{{\"Detach\":false,\"Tty\":{}}}", terminal);
+  auto hijacked = co_await context->api.hijack("/exec/" + handles.exec_id + "/start",
+                                               std::move(start), context->options.exec_timeout);
+  if (!hijacked) {
+    context->exits.forget(handles.exec_id);
+    co_return tl::unexpected(hijacked.error());
+  }
+  handles.stream = std::move(hijacked->stream);
+  auto ready =
+      co_await await_ready(*context, handles.stream, std::move(hijacked->already_read), !terminal);
+  if (!ready) {
+    context->exits.forget(handles.exec_id);
+    co_return tl::unexpected(ready.error());
+  }
+  handles.guest_pid = *ready;
+  if (target.pids_visible) {
+    // It waits for our answer, so the pid is still its own.
+    auto state = co_await context->api.get_object(inspect_path(handles.exec_id), DockerApi::kQuick);
+    if (!state) co_return tl::unexpected(state.error());
+    handles.host_pid = static_cast<pid_t>(docker_number(*state, "Pid"));
+    if (handles.host_pid > 0) {
+      if (auto pidfd = open_pidfd(handles.host_pid)) handles.pidfd = std::move(*pidfd);
+    }
+  }
+  const char go = 'g';
+  if (::send(handles.stream.get(), &go, 1, MSG_NOSIGNAL) != 1) {
+    co_return base::fail(base::Errc::kUnavailable, "docker: the exec stream broke");
+  }
+  co_return std::make_unique<DockerProcess>(std::move(context), std::move(target), std::move(spec),
+                                            std::move(handles));
+}
+
+}  // namespace sandtrap::sandbox

@@ -1,0 +1,34 @@
+// One container. It lives on when this object goes: the warden may crash and adopt it again.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/docker_process.h"
+
+namespace sandtrap::sandbox {
+
+class DockerSandbox final : public Sandbox {
+ public:
+  DockerSandbox(std::shared_ptr<DockerContext> context, std::string id, DockerTarget target);
+
+  const std::string& id() const override { return id_; }
+  Task<base::Result<std::unique_ptr<Process>>> exec(const ProcessSpec& spec) override;
+  Task<base::Status> verify() override;
+  Task<base::Status> mark_claimed(const Label& label) override;
+  Task<base::Result<Preserved>> preserve(const Label& label) override;
+  Task<void> destroy() override;
+
+ private:
+  std::shared_ptr<DockerContext> context_;
+  std::string id_;
+  DockerTarget target_;
+};
+
+// Asks the engine for the container's process and looks whether it is the same one here.
+Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
+                                                         std::string container);
+
+Task<base::Status> remove_docker_container(DockerContext& context, std::string container);
+
+}  // namespace sandtrap::sandbox
