@@ -1,0 +1,137 @@
+// The program as a person runs it: output and exit status.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace sandtrap::app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+};
+
+class Cli : public testing::Test {
+ protected:
+  Cli() {
+    char folder[] = "/tmp/sandtrap-cli-XXXXXX";
+    folder_ = ::mkdtemp(folder);
+  }
+  ~Cli() override { std::filesystem::remove_all(folder_); }
+
+  std::string read(const std::string& name) const {
+    std::ifstream file(folder_ + "/" + name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ + "/" + name) << text;
+  }
+  Outcome run(const std::string& arguments, const std::string& before = "") const {
+    const std::string command = fmt::format("cd {} && {} {} {} >out 2>err </dev/null", folder_,
+                                            before, SANDTRAP_BINARY, arguments);
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read("out"), read("err")};
+  }
+
+  std::string folder_;
+};
+
+TEST_F(Cli, VersionAndHelpGoToStandardOutput) {
+  const Outcome version = run("--version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.out, testing::MatchesRegex("sandtrap [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  for (const char* command : {"", "serve", "check", "keygen", "image", "image build"}) {
+    const Outcome help = run(fmt::format("{} --help", command));
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr("Examples:")) << command;
+    EXPECT_THAT(help.out, testing::Not(HasSubstr("config-doc"))) << command;
+    EXPECT_THAT(help.err, IsEmpty()) << command;
+  }
+}
+
+TEST_F(Cli, AWrongCommandLineExitsWith2AndOnlyWritesToStandardError) {
+  for (const char* bad : {"", "nonsense", "serve --nonsense", "serve --role cook", "check",
+                          "check a b", "keygen --dir", "image", "role", "role cook"}) {
+    const Outcome outcome = run(bad);
+    EXPECT_EQ(outcome.status, 2) << bad;
+    EXPECT_THAT(outcome.out, IsEmpty()) << bad;
+    EXPECT_THAT(outcome.err, testing::Not(IsEmpty())) << bad;
+  }
+}
+
+TEST_F(Cli, CheckSaysWhatIsActive) {
+  write("good.yaml", "server: {listen: [\"127.0.0.1:2299\"]}\ndata_dir: data\n");
+  const Outcome good = run("check good.yaml");
+  EXPECT_EQ(good.status, 0);
+  EXPECT_THAT(good.out, HasSubstr("127.0.0.1:2299"));
+  EXPECT_THAT(good.out, HasSubstr("anyone after 2 failed attempts"));
+  EXPECT_THAT(good.out, HasSubstr(folder_ + "/data"));
+  EXPECT_THAT(good.err, IsEmpty());
+}
+
+TEST_F(Cli, ABadConfigurationExitsWith78AndShowsEveryProblem) {
+  write("bad.yaml", "server:\n  gatez: 1\n  gates: 0\n");
+  for (const char* command :
+       {"check bad.yaml", "serve --config bad.yaml", "keygen --config bad.yaml"}) {
+    const Outcome bad = run(command);
+    EXPECT_EQ(bad.status, 78) << command;
+    EXPECT_THAT(bad.err, HasSubstr("bad.yaml:2:3: unknown key \"gatez\"")) << command;
+    EXPECT_THAT(bad.err, HasSubstr("bad.yaml:3:10: server.gates: \"0\"")) << command;
+  }
+  EXPECT_EQ(run("check missing.yaml").status, 78);
+}
+
+TEST_F(Cli, ServeNeedsRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give it up";
+  write("good.yaml", "data_dir: data\n");
+  ::chmod(folder_.c_str(), 0777);
+  const Outcome outcome =
+      run("serve --config good.yaml", "setpriv --reuid 65534 --regid 65534 --clear-groups");
+  EXPECT_EQ(outcome.status, 77) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("root"));
+}
+
+TEST_F(Cli, KeygenMakesThreeKeysAndNeverReplacesOneUnasked) {
+  const Outcome made = run("keygen --dir keys");
+  ASSERT_EQ(made.status, 0) << made.err;
+  for (const char* name : {"ssh_host_rsa_key", "ssh_host_ecdsa_key", "ssh_host_ed25519_key"}) {
+    const std::string path = fmt::format("{}/keys/{}", folder_, name);
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0) << path;
+    EXPECT_EQ(info.st_mode & 07777, 0600U) << path;
+    const std::string derived =
+        fmt::format("ssh-keygen -y -f {} | cut -d' ' -f1,2 > {}/derived", path, folder_);
+    ASSERT_EQ(std::system(derived.c_str()), 0) << "OpenSSH reads the key";
+    EXPECT_THAT(read(fmt::format("keys/{}.pub", name)),
+                testing::StartsWith(read("derived").substr(0, 60)));
+  }
+  const std::string before = read("keys/ssh_host_ed25519_key");
+  const Outcome again = run("keygen --dir keys");
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.err, HasSubstr("--force"));
+  EXPECT_EQ(read("keys/ssh_host_ed25519_key"), before);
+  EXPECT_EQ(run("keygen --dir keys --force").status, 0);
+  EXPECT_NE(read("keys/ssh_host_ed25519_key"), before);
+}
+
+TEST_F(Cli, TheHiddenDocumentCommandPrintsWhatIsCommitted) {
+  EXPECT_THAT(run("config-doc").out, HasSubstr("max_startups: \"10:30:100\""));
+  EXPECT_THAT(run("config-doc --reference").out, testing::StartsWith("# Configuration"));
+}
+
+}  // namespace
+}  // namespace sandtrap::app
