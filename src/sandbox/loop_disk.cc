@@ -90,6 +90,11 @@ class DirectoryMaker final : public Preparation {
   std::uint32_t owner_;
 };
 
+struct RemoveOnExit {
+  const std::string& path;
+  ~RemoveOnExit() { ::unlink(path.c_str()); }  // after the rename there is nothing left
+};
+
 Task<base::Status> run_checked(Children& children, SpawnRequest request, std::string what) {
   auto done = co_await children.run(std::move(request), std::chrono::seconds(60));
   if (!done) co_return base::wrap(what, done.error());
@@ -136,14 +141,14 @@ int mount_loop_ext4(const char* image, const char* target, unsigned long flags) 
 
 Task<base::Status> make_template_disk(Children& children, std::string path, std::uint64_t bytes,
                                       std::uint32_t owner) {
-  const std::string partial = path + ".partial";
-  ::unlink(partial.c_str());
+  std::string partial = path + ".XXXXXX";
   {
-    const base::Fd file(::open(partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const base::Fd file(::mkostemp(partial.data(), O_CLOEXEC));
     if (!file) co_return base::fail_errno("create " + partial, errno);
     if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
       co_return base::fail_errno("size of " + partial, errno);
   }
+  const RemoveOnExit remove{partial};
   SpawnRequest format;
   const char* program =
       ::access("/sbin/mkfs.ext4", X_OK) == 0 ? "/sbin/mkfs.ext4" : "/usr/sbin/mkfs.ext4";

@@ -24,6 +24,7 @@ struct OciOptions {
   std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
 };
 
+class Child;
 struct OciShared;
 
 class OciEngine final : public Engine {
@@ -40,7 +41,7 @@ class OciEngine final : public Engine {
 
  private:
   Task<base::Status> template_disk(std::uint64_t bytes);
-  Task<base::Status> start(const std::string& id, const Limits& limits);
+  Task<base::Result<std::shared_ptr<Child>>> start(std::string id, Limits limits);
   Task<std::optional<Leftover>> recover_one(std::string id);
 
   std::shared_ptr<OciShared> shared_;  // shared with sandboxes, which may outlive the engine

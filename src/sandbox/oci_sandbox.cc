@@ -1,0 +1,194 @@
+#include "sandbox/oci_sandbox.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+
+#include "sandbox/guest_login.h"
+#include "sandbox/label.h"
+#include "sandbox/loop_disk.h"
+#include "sandbox/oci_process.h"
+
+namespace sandtrap::sandbox {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::seconds kDeathLimit{10};  // processes in an uninterruptible call
+constexpr std::chrono::seconds kDiskLimit{30};   // the last writes of a full disk
+
+std::string instance_of(const std::string& data_dir) {
+  std::error_code error;
+  const std::string path = fs::weakly_canonical(data_dir, error).string();
+  std::uint32_t hash = 2166136261U;  // FNV-1a: only to keep two instances' control groups apart
+  for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return fmt::format("{:08x}", hash);
+}
+
+struct Pipe {
+  base::Fd read, write;
+};
+
+// Owned by the sandbox's root: `login` gives it to the user, who can then open /dev/stdout by name.
+base::Result<Pipe> make_pipe(std::uint32_t owner) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail_errno("pipe", errno);
+  Pipe out{base::Fd(ends[0]), base::Fd(ends[1])};
+  if (::fchown(ends[0], owner, owner) != 0) return base::fail_errno("chown of a pipe", errno);
+  return out;
+}
+
+Task<base::Result<std::unique_ptr<Process>>> exec_pipes(std::shared_ptr<OciShared> shared,
+                                                        std::string id,
+                                                        std::vector<std::string> argv) {
+  const std::uint32_t owner = shared->options.userns_base;
+  auto in = make_pipe(owner), out = make_pipe(owner), err = make_pipe(owner);
+  for (const auto* one : {&in, &out, &err})
+    if (!*one) co_return tl::unexpected(one->error());
+  Streams3 streams{in->read.get(), out->write.get(), err->write.get()};
+  auto child = co_await shared->runtime->exec(std::move(id), std::move(argv), streams);
+  if (!child) co_return tl::unexpected(child.error());
+  Process::Streams ends;
+  ends.input = std::move(in->write);
+  ends.output = std::move(out->read);
+  ends.error = std::move(err->read);
+  co_return std::make_unique<OciProcess>(std::move(*child), std::move(ends), false);
+}
+
+Task<base::Result<std::unique_ptr<Process>>> exec_terminal(std::shared_ptr<OciShared> shared,
+                                                           std::string id, Terminal terminal,
+                                                           std::vector<std::string> argv) {
+  auto started = co_await shared->runtime->exec_terminal(std::move(id), std::move(argv));
+  if (!started) co_return tl::unexpected(started.error());
+  auto& [child, master] = *started;
+  // `login` sets it too; whoever comes first, nothing ever sees 0x0.
+  if (auto sized = set_window_size(master.get(), terminal.columns, terminal.rows, terminal.width_px,
+                                   terminal.height_px);
+      !sized)
+    shared->log.debug("sandbox: {}", sized.error().context);
+  Process::Streams ends;
+  ends.input = std::move(master);
+  co_return std::make_unique<OciProcess>(std::move(child), std::move(ends), true);
+}
+
+}  // namespace
+
+OciShared::OciShared(OciOptions o, boost::asio::io_context& io, base::Log& l)
+    : options(std::move(o)),
+      log(l),
+      sandboxes(options.data_dir + "/sandboxes"),
+      preserved(options.data_dir + "/preserved"),
+      bundles(options.run_dir + "/oci/bundles"),
+      state(options.run_dir + "/oci/state"),
+      scratch(options.run_dir + "/oci/cmd"),
+      cgroups("/st-" + instance_of(options.data_dir)),
+      children(io) {}
+
+std::string OciShared::template_disk(std::uint64_t bytes) const {
+  return fmt::format("{}/template-{}-{}.ext4", sandboxes, bytes, options.userns_base);
+}
+
+bool valid_sandbox_id(std::string_view id) {
+  return id.size() == 12 && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+OciSandbox::OciSandbox(std::shared_ptr<OciShared> shared, std::string id,
+                       std::shared_ptr<Child> init)
+    : shared_(std::move(shared)), id_(std::move(id)), init_(std::move(init)) {}
+
+Task<base::Result<std::unique_ptr<Process>>> OciSandbox::exec(const ProcessSpec& spec) {
+  auto argv = guest_login_arguments(spec);
+  if (!argv) co_return tl::unexpected(argv.error());
+  if (!init_ || init_->result())
+    co_return base::fail(base::Errc::kUnavailable, "the sandbox has ended");
+  shared_->children.sweep();
+  if (spec.terminal)
+    co_return co_await exec_terminal(shared_, id_, *spec.terminal, std::move(*argv));
+  co_return co_await exec_pipes(shared_, id_, std::move(*argv));
+}
+
+Task<base::Status> OciSandbox::verify() {
+  ProcessSpec spec;
+  spec.kind = ProcessKind::kExec;
+  spec.command = "/bin/true";
+  auto argv = guest_login_arguments(spec);
+  if (!argv) co_return tl::unexpected(argv.error());
+  auto child = co_await shared_->runtime->exec(id_, std::move(*argv), Streams3{});
+  if (!child) co_return base::wrap("verify", child.error());
+  if (!co_await (*child)->wait(shared_->options.verify_timeout)) {
+    (void)(*child)->signal_group(SIGKILL);  // may have ended meanwhile
+    co_return base::fail(base::Errc::kTimeout, "verify: /bin/true did not end");
+  }
+  const ExitResult& exit = *(*child)->result();
+  if (exit.kind != ExitResult::Kind::kStatus || exit.value != 0)
+    co_return base::fail(base::Errc::kUnavailable, "verify: /bin/true failed");
+  co_return base::Status{};
+}
+
+Task<base::Status> OciSandbox::mark_claimed(const Label& label) {
+  co_return write_label(shared_->directory(id_), "label.json", label);
+}
+
+Task<base::Result<Preserved>> OciSandbox::preserve(const Label& label) {
+  const auto init = std::move(init_);
+  co_return co_await preserve_container(shared_, id_, init, label);
+}
+
+Task<void> OciSandbox::destroy() {
+  const auto init = std::move(init_);
+  co_await destroy_container(shared_, id_, init);
+}
+
+Task<void> stop_container(std::shared_ptr<OciShared> shared, std::string id,
+                          std::shared_ptr<Child> init) {
+  if (init && !init->result()) {
+    // The end of its first process is the end of the pid namespace, and with it of every process.
+    (void)init->signal(SIGKILL);
+    if (!co_await init->wait(kDeathLimit))
+      shared->log.warn("sandbox {}: its processes do not end", id);
+  }
+  if (auto removed = co_await shared->runtime->remove(id); !removed)
+    shared->log.warn("sandbox {}: {}", id, removed.error().context);
+  std::error_code error;
+  fs::remove_all(shared->bundle(id), error);
+  shared->children.sweep();
+}
+
+Task<void> destroy_container(std::shared_ptr<OciShared> shared, std::string id,
+                             std::shared_ptr<Child> init) {
+  co_await stop_container(shared, id, init);
+  if (!co_await loop_released(shared->disk(id), kDiskLimit))
+    shared->log.warn("sandbox {}: its disk is still in use", id);
+  std::error_code error;
+  fs::remove_all(shared->directory(id), error);
+  if (error) shared->log.warn("sandbox {}: remove: {}", id, error.message());
+}
+
+Task<base::Result<Preserved>> preserve_container(std::shared_ptr<OciShared> shared, std::string id,
+                                                 std::shared_ptr<Child> init, Label label) {
+  co_await stop_container(shared, id, init);
+  if (!co_await loop_released(shared->disk(id), kDiskLimit))
+    shared->log.warn("sandbox {}: its disk is still in use; the copy may lack the last writes", id);
+  const std::string target = shared->preserved + "/" + id;
+  // The label first: a disk in this folder always has one.
+  if (auto written = write_label(target, "sandbox.json", label); !written)
+    co_return base::wrap("preserve " + id, written.error());
+  const std::string disk = target + "/disk.ext4";
+  if (::rename(shared->disk(id).c_str(), disk.c_str()) != 0)
+    co_return base::fail_errno("preserve " + id + ": move the disk", errno);
+  std::error_code error;
+  fs::remove_all(shared->directory(id), error);
+  struct stat info {};
+  Preserved out{target, 0};
+  if (::stat(disk.c_str(), &info) == 0)
+    out.bytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
+  co_return out;
+}
+
+}  // namespace sandtrap::sandbox
