@@ -1,0 +1,45 @@
+# Front door to tools/: `make help` says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help build run test check format fuzz bench clean
+
+help:
+	@echo 'make run      install what is missing, build, start the honeypot on port 2222'
+	@echo 'make test     install what is missing, build, run every test'
+	@echo 'make build    build/release/sandtrap'
+	@echo 'make check    format, layers, headers'
+	@echo 'make format   format the C++ files'
+	@echo 'make fuzz     replay the corpora, run each fuzzer for 20 seconds'
+	@echo 'make bench    measure against sshd and libssh'
+	@echo 'make clean    remove build/'
+
+build:
+	@tools/install-deps run
+	@tools/build release
+
+run:
+	@tools/run
+
+test:
+	@tools/test
+
+check:
+	@tools/check-format
+	@tools/check-layers --self-test
+	@tools/check-headers
+
+format:
+	@tools/check-format --fix
+
+fuzz:
+	@tools/install-deps ci
+	@tools/fuzz
+
+bench:
+	@tools/install-deps bench
+	@tools/build release
+	@tools/build bench -- libssh_server libssh_client
+	@bench/run
+
+clean:
+	@tools/docker-engine.sh stop
+	rm -rf build
