@@ -33,6 +33,7 @@ class Auth {
   void handle(const Packet& packet, Instant now);
   // A decision is outstanding or a reply is held: no further packet may be handled.
   bool waiting() const { return state_ == State::kDeciding || state_ == State::kHolding; }
+  const std::string& user() const { return user_; }
   bool succeeded() const { return state_ == State::kDone; }
 
   void submit(std::uint32_t id, bool accepted, Instant now);

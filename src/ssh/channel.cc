@@ -50,8 +50,12 @@ bool Channel::peer_adjust(std::uint32_t bytes) {
 
 void Channel::peer_eof(std::vector<Event>& events) {
   eof_received_ = true;
-  if (phase_ == Phase::kLarval) return;  // reported when a program starts
   if (input_ != Half::kOpen) return;
+  if (phase_ == Phase::kLarval) {
+    // sshd has no pipe yet that it could close, and later does not: the program reads on forever.
+    input_ = Half::kClosed;
+    return;
+  }
   input_ = unconsumed_ == 0 ? Half::kClosed : Half::kDraining;
   events.emplace_back(ChannelEof{id_});
 }
@@ -79,13 +83,12 @@ void Channel::peer_eow(std::vector<Event>& events) {
   close_when_done();
 }
 
-void Channel::started(bool reply, std::vector<Event>& events) {
+void Channel::started(bool reply) {
   phase_ = Phase::kRunning;
   local_window_ = profile_.window;
   local_consumed_ = 0;
   sink_.send(Writer(message::kChannelWindowAdjust).u32(remote_id_).u32(profile_.window).view());
   if (reply) send_message(message::kChannelSuccess);
-  if (eof_received_) peer_eof(events);
 }
 
 std::size_t Channel::room() const {

@@ -47,7 +47,7 @@ class Channel {
 
   // What we decided, and what the program did.
   void starting() { phase_ = Phase::kStarting; }
-  void started(bool want_reply, std::vector<Event>& events);
+  void started(bool reply);
   void not_started() { phase_ = Phase::kLarval; }
   std::size_t room() const;                        // what the peer's window allows
   void send_output(Stream stream, ByteView data);  // data.size() <= room()

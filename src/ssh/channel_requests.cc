@@ -100,7 +100,8 @@ Verdict signal(Reader& in, const RequestContext& c) {
   const std::string name(in.text());
   if (!in.done()) return Verdict::kMalformed;
   const bool known = std::find(kSignals.begin(), kSignals.end(), name) != kSignals.end();
-  if (!known || c.channel.phase() != Channel::Phase::kRunning || c.channel.is_subsystem) {
+  if (!known || c.refuse_signals || c.channel.is_subsystem ||
+      c.channel.phase() != Channel::Phase::kRunning) {
     c.events.emplace_back(OtherChannelRequest{c.channel.id(), "signal"});
     return Verdict::kFailure;
   }
@@ -111,7 +112,7 @@ Verdict signal(Reader& in, const RequestContext& c) {
 Verdict send_break(Reader& in, const RequestContext& c) {
   const std::uint32_t milliseconds = in.u32();
   if (!in.done()) return Verdict::kMalformed;
-  if (!c.channel.has_pty) {
+  if (!c.channel.has_pty || c.channel.phase() != Channel::Phase::kRunning) {
     c.events.emplace_back(OtherChannelRequest{c.channel.id(), "break"});
     return Verdict::kFailure;
   }
@@ -157,15 +158,13 @@ RequestVerdict handle_channel_request(std::string_view type, Reader body,
 }
 
 bool valid_terminal_modes(ByteView modes) {
-  if (modes.empty()) return true;
   Reader in(modes);
-  while (in.ok()) {
+  while (in.ok() && in.left() > 0) {  // sshd does not miss a TTY_OP_END
     const std::uint8_t opcode = in.byte();
-    if (!in.ok()) return false;                     // no TTY_OP_END
     if (opcode == 0 || opcode >= 160) return true;  // 160 and up end the list (RFC 4254 §8)
     in.u32();
   }
-  return false;
+  return in.ok();
 }
 
 bool env_accepted(const std::vector<std::string>& patterns, std::string_view name) {

@@ -26,6 +26,7 @@ struct RequestContext {
   PacketSink& sink;
   std::vector<Event>& events;
   bool& agent_requested;  // sshd's flag is per connection
+  bool refuse_signals;
 };
 
 // `body` stands behind want_reply.

@@ -19,7 +19,7 @@ class ChannelTest : public ::testing::Test {
   Connection& connection() {
     if (!connection_) {
       connection_.emplace(profile_, kNoKeys, sink_, events_,
-                          ConnectionPeer{software_, {}, "ssh-ed25519", ""});
+                          ConnectionPeer{user_, software_, {}, "ssh-ed25519", ""});
     }
     return *connection_;
   }
@@ -57,14 +57,14 @@ class ChannelTest : public ::testing::Test {
     connection().exited(0, exit);
     return sink_.take();
   }
-  Writer pty(std::string_view modes = std::string_view("\x80\0\0\x96\0\0", 6)) {
+  static Writer pty(std::string_view modes = std::string_view("\x80\0\0\x96\0\0", 6)) {
     return request("pty-req").string("xterm").u32(80).u32(24).u32(640).u32(480).string(modes);
   }
 
   Profile profile_;
   PacketRecorder sink_;
   std::vector<Event> events_;
-  std::string software_ = "OpenSSH_9.2p1";
+  std::string user_ = "admin", software_ = "OpenSSH_9.2p1";
   std::optional<Connection> connection_;
   Bytes payload_;
 };
@@ -134,8 +134,12 @@ TEST_F(ChannelTest, TerminalModes) {
   EXPECT_TRUE(valid(string_view("\0junk", 5)));
   EXPECT_TRUE(valid("\xa0"));
   EXPECT_TRUE(valid(string_view("\x9f\0\0\0\x03\xff", 6)));
-  EXPECT_FALSE(valid(string_view("\x01\0\0\0\x03", 5)));  // no TTY_OP_END
-  EXPECT_FALSE(valid(string_view("\x01\0\0", 3)));
+  EXPECT_TRUE(valid(string_view("\x01\0\0\0\x03", 5)));  // no TTY_OP_END
+  EXPECT_TRUE(valid(string_view("\x9f\0\0\0\x01", 5)));
+  for (const string_view bad : {string_view("\x01\0\0", 3), string_view("\x80\0\0", 3),
+                                string_view("\x7f"), string_view("\x14\0", 2)}) {
+    EXPECT_FALSE(valid(bad)) << base::to_hex(base::as_bytes(bad));
+  }
   open();
   EXPECT_EQ(after(pty("\x01")), Lines{"CLOSE_SILENTLY"});
 }
@@ -187,17 +191,25 @@ TEST_F(ChannelTest, SignalsReachARunningProgramOnly) {
   EXPECT_EQ(after(request("signal").string("KILL")), Lines{});  // CLOSE is out
 }
 
+TEST_F(ChannelTest, RootsSignalsAreRefused) {
+  user_ = "root";
+  open();
+  run();
+  EXPECT_EQ(after(request("signal").string("TERM")), Lines{"FAILURE 7"});
+}
+
 TEST_F(ChannelTest, SubsystemsGetNoSignals) {
   open();
   run(request("subsystem").string("sftp"));
   EXPECT_EQ(after(request("signal").string("TERM")), Lines{"FAILURE 7"});
 }
 
-TEST_F(ChannelTest, BreakNeedsAPty) {
+TEST_F(ChannelTest, BreakNeedsARunningPty) {
   open();
   EXPECT_EQ(after(request("break").u32(500)), Lines{"FAILURE 7"});
   after(pty());
-  events_.clear();
+  EXPECT_EQ(after(request("break").u32(500)), Lines{"FAILURE 7"});
+  run(request("shell"));
   EXPECT_EQ(after(request("break").u32(500)), Lines{"SUCCESS 7"});
   EXPECT_EQ(take_event<BreakRequest>(events_).milliseconds, 500U);
 }
@@ -399,13 +411,13 @@ TEST_F(ChannelTest, ClosedStdinSendsEowAndKeepsTheWindowMoving) {
   EXPECT_EQ(finish(), (Lines{"EOF 7", "EXIT-STATUS 7 false 0", "CLOSE 7"}));
 }
 
-TEST_F(ChannelTest, EofBeforeStartIsDeliveredAfterIt) {
+TEST_F(ChannelTest, EofBeforeStartReachesNoProgram) {
   open();
   EXPECT_EQ(after(Writer(message::kChannelEof).u32(0)), Lines{});
-  after(request("exec").string("cat"));
-  take_event<ProgramRequest>(events_);
-  connection().submit_program(0, true);
-  EXPECT_EQ(take_event<ChannelEof>(events_).channel, 0U);
+  run();
+  after(data(1));
+  EXPECT_TRUE(events_.empty());
+  EXPECT_EQ(finish(), (Lines{"EOF 7", "EXIT-STATUS 7 false 0", "CLOSE 7"}));
 }
 
 TEST_F(ChannelTest, CallsForUnknownChannelsDoNothing) {

@@ -175,7 +175,9 @@ void Connection::channel_request(Reader in) {
         "nonexistent channel");
     return;
   }
-  const RequestContext context{*channel, profile_, sink_, events_, agent_requested_};
+  // sshd needs its privilege-separated monitor to pass a signal on, and root has none.
+  const RequestContext context{*channel, profile_,         sink_,
+                               events_,  agent_requested_, peer_.user == "root"};
   const RequestVerdict verdict = handle_channel_request(type, in, context);
   switch (verdict) {
     case RequestVerdict::kMalformed:
@@ -206,7 +208,7 @@ void Connection::submit_program(ChannelId id, bool started) {
   if (channel == nullptr) return;
   if (started) {
     session_started_ = true;
-    channel->started(channel->want_reply, events_);
+    channel->started(channel->want_reply);
     return;
   }
   channel->not_started();

@@ -19,6 +19,7 @@ namespace sandtrap::ssh {
 
 // What Connection needs to know of the transport below it.
 struct ConnectionPeer {
+  std::string user;
   std::string client_software;      // behind "SSH-2.0-"
   Bytes session_identifier;         // first exchange hash
   std::string host_key_algorithm;   // negotiated in the first key exchange

@@ -40,7 +40,7 @@ class ConnectionTest : public ::testing::Test {
   Profile profile_;
   PacketRecorder sink_;
   std::vector<Event> events_;
-  ConnectionPeer peer_{"OpenSSH_9.2p1", base::to_bytes("sid"), "ssh-ed25519",
+  ConnectionPeer peer_{"admin", "OpenSSH_9.2p1", base::to_bytes("sid"), "ssh-ed25519",
                        "ssh-ed25519,rsa-sha2-256,rsa-sha2-512"};
   std::optional<Connection> connection_;
   Bytes payload_;

@@ -60,7 +60,7 @@ struct Server::Impl {
   std::optional<Auth> auth;              // until success
   std::optional<Instant> session_setup;  // between the two
   std::optional<Connection> connection;  // from then on
-  std::string host_key_algorithm, host_key_algorithms;
+  std::string user, host_key_algorithm, host_key_algorithms;
   std::size_t held_input = 0;
   bool peer_gone = false, closed = false;
 };
@@ -98,6 +98,7 @@ std::optional<Event> Server::Impl::take_event() {
 
 void Server::Impl::after_auth() {
   if (!auth || !auth->succeeded()) return;
+  user = auth->user();
   auth.reset();
   transport.set_authenticated();
   const base::Duration pause =
@@ -112,7 +113,7 @@ void Server::Impl::begin_connection() {
   session_setup.reset();
   const ByteView id = transport.session_identifier();
   connection.emplace(profile, keys, transport, events,
-                     ConnectionPeer{transport.client_software(), Bytes(id.begin(), id.end()),
+                     ConnectionPeer{user, transport.client_software(), Bytes(id.begin(), id.end()),
                                     std::move(host_key_algorithm), std::move(host_key_algorithms)});
   connection->announce_host_keys();
 }
