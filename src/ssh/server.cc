@@ -170,7 +170,9 @@ void Server::peer_eof(Instant now) {
 
 bool Server::wants_input() const {
   const Impl& s = *impl_;
-  if (s.transport.closed() || s.transport.output_backlog() >= kMaxBacklogForInput) return false;
+  // The transport gives no input_space() while it waits for a signature or after the peer's end.
+  if (!s.transport.wants_input()) return false;
+  if (s.transport.output_backlog() >= kMaxBacklogForInput) return false;
   return !s.waiting() || s.held_input < kMaxHeldInput;
 }
 
