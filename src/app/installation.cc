@@ -39,7 +39,7 @@ std::optional<std::string> image_script() {
 
 std::string image_folder() {
   if (const auto tree = source_tree()) return (*tree / "build/guest").string();
-  return "/var/lib/sandtrap/guest";
+  return "/var/lib/sandtrap/images";
 }
 
 }  // namespace sandtrap::app

@@ -42,7 +42,7 @@ struct SupervisorPlan {
 
   // Ends that are not reached in time are made with SIGKILL.
   std::chrono::milliseconds gate_extra{3000};  // on top of the grace
-  std::chrono::milliseconds warden_bound{30'000}, scribe_bound{10'000};
+  std::chrono::milliseconds warden_bound{30'000}, scribe_bound{15'000};
   std::chrono::milliseconds silent_bound{5000};  // control channel closed, process alive
   unsigned failures_at_start = 5;                // in a row, before everything was ready once
 };

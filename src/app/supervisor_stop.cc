@@ -73,7 +73,8 @@ net::Task<void> Supervisor::stop_all() {
   const std::chrono::seconds grace = plan_.drain_grace();
   co_await stop_kind(RoleKind::kGate, grace, grace + plan_.gate_extra);
   co_await stop_kind(RoleKind::kWarden, std::chrono::seconds(0), plan_.warden_bound);
-  co_await stop_kind(RoleKind::kScribe, std::chrono::seconds(0), plan_.scribe_bound);
+  // One second for the ends of its peers to reach it; then it finishes the last recordings.
+  co_await stop_kind(RoleKind::kScribe, std::chrono::seconds(1), plan_.scribe_bound);
   links_.reset();
 }
 
