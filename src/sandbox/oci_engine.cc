@@ -101,6 +101,7 @@ Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limi
   plan.image = s.host.image;
   plan.template_disk = s.template_disk(limits.disk_bytes);
   plan.disk = s.disk(id);
+  plan.root = s.host.root;
   plan.work_area = s.host.work_area;
   plan.owner = s.options.userns_base;
   plan.files = identity_files(limits.hostname);
@@ -109,7 +110,7 @@ Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limi
 
   BundleSpec spec;
   spec.limits = limits;
-  spec.root = mounts.root();
+  spec.root = s.host.root;
   spec.userns_base = s.options.userns_base;
   spec.userns_size = s.options.userns_size;
   spec.cgroups_path = s.cgroups + "/" + id;

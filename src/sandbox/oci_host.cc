@@ -8,7 +8,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <limits>
+#include <tuple>
+#include <utility>
 
 namespace sandtrap::sandbox {
 namespace fs = std::filesystem;
@@ -35,16 +36,21 @@ bool covers(const fs::path& area, const std::string& path) {
   return real.compare(0, area.string().size(), area.string()) == 0;
 }
 
-base::Result<std::string> find_work_area(const std::vector<std::string>& paths) {
+// Two directories of every Debian that nothing of ours lies in: they are covered in private mount
+// namespaces only. They need to be reachable for the sandbox's root, which our own folders are not.
+base::Result<std::pair<std::string, std::string>> find_areas(
+    const std::vector<std::string>& paths) {
+  std::vector<std::string> found;
   for (const fs::path area : {"/media", "/mnt", "/srv", "/opt"}) {
     std::error_code error;
-    if (!fs::is_directory(area, error)) continue;
+    if (!fs::is_directory(area, error) || fs::is_symlink(area, error)) continue;
     bool free = true;
     for (const std::string& path : paths) free = free && !covers(area, path);
-    if (free) return area.string();
+    if (free) found.push_back(area.string());
   }
+  if (found.size() >= 2) return std::make_pair(found[0], found[1]);
   return base::fail(base::Errc::kUnsupported,
-                    "none of /media, /mnt, /srv, /opt exists and is outside our own folders");
+                    "two of /media, /mnt, /srv and /opt must exist and hold none of our folders");
 }
 
 void examine_cgroups(HostFacts& facts) {
@@ -127,9 +133,9 @@ base::Result<HostFacts> examine_host(const HostQuestion& question) {
   facts.image = *image;
   std::vector<std::string> paths = question.paths;
   paths.insert(paths.end(), {facts.image, facts.runtime});
-  auto area = find_work_area(paths);
-  if (!area) return tl::unexpected(area.error());
-  facts.work_area = *area;
+  auto areas = find_areas(paths);
+  if (!areas) return tl::unexpected(areas.error());
+  std::tie(facts.work_area, facts.root) = *areas;
   if (::access("/dev/loop-control", R_OK | W_OK) != 0)
     return base::fail(base::Errc::kUnsupported,
                       "no /dev/loop-control: the kernel's loop devices are needed (modprobe loop)");

@@ -12,9 +12,9 @@ namespace sandtrap::sandbox {
 enum class CgroupLayout { kV1, kHybrid, kV2 };
 
 struct HostFacts {
-  std::string runtime;  // absolute path
-  std::string image;    // the guest's shifted root file system
-  std::string work_area;
+  std::string runtime;          // absolute path
+  std::string image;            // the guest's shifted root file system
+  std::string work_area, root;  // MountPlan's; directories that every system has
   CgroupLayout cgroups = CgroupLayout::kV2;
   bool limit_swap = true;
   bool hide_unified = false;  // crun refuses a hybrid layout with controllers on the v2 side

@@ -42,7 +42,7 @@ SandboxMounts::SandboxMounts(const MountPlan& plan)
       area_(plan.work_area),
       lower_(area_ + "/root-ro"),
       writable_(area_ + "/root-rw"),
-      root_(area_ + "/root"),
+      root_(plan.root),
       options_("lowerdir=" + lower_ + ",upperdir=" + writable_ + "/upper,workdir=" + writable_ +
                "/work"),
       owner_(plan.owner),
@@ -74,7 +74,7 @@ const char* SandboxMounts::apply() const noexcept {
   if (copy_sparse(template_.c_str(), disk_.c_str()) != 0) return "copy the disk template";
   if (::mount("tmpfs", area_.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, "size=64k,mode=755") != 0)
     return "mount the work area";
-  for (const std::string* dir : {&lower_, &writable_, &root_})
+  for (const std::string* dir : {&lower_, &writable_})
     if (::mkdir(dir->c_str(), 0755) != 0) return "make the mount points";
   if (::mount(image_.c_str(), lower_.c_str(), nullptr, MS_BIND, nullptr) != 0)
     return "bind the image";

@@ -16,6 +16,9 @@ struct MountPlan {
   std::string image;          // the shared lower tree
   std::string template_disk;  // copied to `disk`
   std::string disk;
+  // Where the root file system is mounted: a directory of the host, because the runtime goes there
+  // (outside the namespace of these mounts) at each exec.
+  std::string root;
   // An existing, otherwise unneeded directory that a small tmpfs covers. The sandbox can read the
   // overlay's layer paths in /proc/mounts: below /media they are those of Debian's overlayroot.
   std::string work_area = "/media";
@@ -28,8 +31,6 @@ class SandboxMounts final : public Preparation {
  public:
   explicit SandboxMounts(const MountPlan& plan);
   const char* apply() const noexcept override;
-  // Where the runtime finds the root file system.
-  const std::string& root() const { return root_; }
 
  private:
   bool write_files() const noexcept;

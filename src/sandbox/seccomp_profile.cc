@@ -81,10 +81,6 @@ constexpr std::string_view kAllowed[] = {
 // with clone(2)'s exit signal and exists for unshare and clone3 alone, which are not allowed.
 constexpr std::uint64_t kCloneNamespaces = 0x7E020000;
 
-// i386's multiplexer, by its first argument. 1 is SYS_SOCKET: its own arguments lie in memory
-// where a filter cannot see them, so 32-bit programs make sockets by socket(2), as glibc does.
-constexpr std::uint64_t kSocketcallLast = 20;
-
 SeccompArgument equals(std::uint32_t index, std::uint64_t value) {
   return {index, SeccompOperator::kEqual, value, 0};
 }
@@ -128,13 +124,15 @@ SeccompProfile seccomp_profile() {
   profile.architectures = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86"};
 #endif
   auto& rules = profile.rules;
+  // i386's multiplexer hides a socket's family in memory, and libseccomp would allow it whole for
+  // the sake of the rules for socket below, unless it is refused first. 32-bit programs make
+  // sockets by socket(2), as C libraries have done since Linux 4.3.
+  rules.push_back({{"socketcall"}, ENOSYS, {}});
   rules.push_back({{std::begin(kAllowed), std::end(kAllowed)}, 0, {}});
   rules.push_back({{"clone"}, 0, {{0, SeccompOperator::kMaskedEqual, kCloneNamespaces, 0}}});
   // clone3 takes its flags in memory: without it the C library falls back to clone.
   rules.push_back(
       {{"clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"}, ENOSYS, {}});
-  for (std::uint64_t call = 2; call <= kSocketcallLast; ++call)
-    rules.push_back({{"socketcall"}, 0, {equals(0, call)}});
   // Linux, Linux with 32-bit or BSD habits, and "tell me": no READ_IMPLIES_EXEC, no odd ABIs.
   for (const std::uint64_t persona : {0x0ULL, 0x8ULL, 0x20000ULL, 0x20008ULL, 0xffffffffULL})
     rules.push_back({{"personality"}, 0, {equals(0, persona)}});
