@@ -23,7 +23,7 @@ void text_if_set(JsonLine& line, std::string_view key, const T& value) {
 
 void fields(JsonLine& line, const SensorStarted& e) {
   line.text("role", e.role);
-  line.text("version", e.version);
+  line.text_if_any("version", e.version);
   line.text_if_any("engine", e.engine);
 }
 void fields(JsonLine& line, const SensorStopped& e) {

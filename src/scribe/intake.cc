@@ -40,6 +40,7 @@ Status Intake::start() {
   if (!log_fd) return tl::unexpected(log_fd.error());
   repair();
   events_.attach(std::move(*log_fd));
+  emit(event::SensorStarted{"scribe", {}, {}});
   for (Unfinished& found : folder_.unfinished()) {
     if (recordings_.size() >= kMaxRecordings) break;
     recordings_.emplace(found.path, Open{std::move(found.origin), 0, found.complete, false});
@@ -50,6 +51,10 @@ Status Intake::start() {
 
 void Intake::add_peer(std::string role, base::Fd socket) {
   const std::uint64_t id = next_peer_++;
+  if (unsigned& lost = lost_peers_[role]; lost > 0) {
+    --lost;
+    emit(event::RoleRestarted{role, "its process ended unexpectedly"});
+  }
   peers_.emplace(id, std::unique_ptr<Peer>(new Peer{
                          std::move(role), net::Channel(loop_.get_executor(), std::move(socket))}));
   asio::co_spawn(loop_, serve(id), [this, id](const std::exception_ptr& failure) {
@@ -142,6 +147,7 @@ void Intake::deny(const Peer& peer, std::string_view request, std::string why) {
 }
 
 void Intake::peer_gone(std::uint64_t id) {
+  ++lost_peers_[peers_.at(id)->role];
   peers_.erase(id);
   repair();
   for (auto& [path, open] : recordings_) {

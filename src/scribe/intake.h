@@ -75,7 +75,8 @@ class Intake {
   event::EventLog events_;
   std::function<void()> on_change_;
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
-  std::map<std::string, Open> recordings_;  // by path
+  std::map<std::string, Open> recordings_;      // by path
+  std::map<std::string, unsigned> lost_peers_;  // by role; not yet replaced
   std::uint64_t next_peer_ = 1;
   std::size_t jobs_ = 0;
   bool sweep_armed_ = false, write_failed_ = false;

@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <thread>
 
 #include "event/event_log.h"
 #include "net/channel.h"
@@ -244,9 +245,9 @@ TEST_F(ScribeTest, RepairsTheLogWhenAWriterDies) {
   gate.reset();
   drain();
   const auto all = events();
-  ASSERT_EQ(all.size(), 2U);
-  EXPECT_EQ(all[0].at("event").as_string(), "error");
-  EXPECT_EQ(all[0].at("where").as_string(), "scribe.repair");
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].at("event").as_string(), "error");
+  EXPECT_EQ(all[1].at("where").as_string(), "scribe.repair");
 }
 
 TEST_F(ScribeTest, WhoeverAsksForSomethingElseIsCutOff) {
@@ -264,6 +265,24 @@ TEST_F(ScribeTest, WhoeverAsksForSomethingElseIsCutOff) {
   }
   std::sort(denied.begin(), denied.end());
   EXPECT_EQ(denied, (std::vector<std::string>{"Drain", "FinishRecording", "OpenRecording"}));
+}
+
+TEST_F(ScribeTest, SaysThatARoleCameBack) {
+  auto gate = connect("gate");
+  open_recording(*gate, 1);  // it is there
+  gate.reset();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (content(log_path()).find("recording.finished") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);  // until the scribe has seen it go
+    std::this_thread::yield();
+  }
+  gate = connect("gate");
+  const Writer again = open_recording(*gate, 2);
+  gate.reset();
+  drain();
+  const auto said = events_of("role.restarted");
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].at("role").as_string(), "gate");
 }
 
 TEST_F(ScribeTest, EndsWithItsSupervisor) {
