@@ -41,6 +41,7 @@ struct Program {
   std::uint64_t warden = 0;        // under which warden it was opened: only that one knows its end
   bool output_ended = false;
   bool client_closed = false;
+  bool closed_logged = false;
 };
 
 }  // namespace sandtrap::gate

@@ -68,9 +68,10 @@ bool Session::feed_starved() {
   bool fed = false;
   for (auto& [channel, program] : programs_) {
     if (!program.bridge || !program.bridge->starved()) continue;
-    if (server_.channel_room(channel) == 0) continue;
+    const std::size_t room = server_.channel_room(channel);
+    if (room == 0) continue;
     program.bridge->feed();
-    fed = true;
+    fed = fed || server_.channel_room(channel) != room;
   }
   return fed;
 }
@@ -93,11 +94,14 @@ bool Session::read_once() {
     if (result.kind == IoResult::Kind::kDone) {
       asked = server_.identification_take(space.first(result.bytes));
       const base::MutableByteView to = server_.input_space(asked);
-      if (asked > 0) result = socket_.read(to.first(std::min(asked, to.size())));
+      asked = std::min(asked, to.size());
+      SANDTRAP_CHECK(asked > 0);  // or we would spin on a readable socket
+      result = socket_.read(to.first(asked));
     }
   } else {
     const base::MutableByteView space = server_.input_space(read_hint_);
     asked = space.size();
+    SANDTRAP_CHECK(asked > 0);  // wants_input() was asked before
     result = socket_.read(space);
   }
   switch (result.kind) {
@@ -112,7 +116,6 @@ bool Session::read_once() {
     case IoResult::Kind::kDone:
       break;
   }
-  if (asked == 0) return false;
   last_activity_ = base::monotonic_now();
   bytes_in_ += result.bytes;
   server_.received(result.bytes, last_activity_);

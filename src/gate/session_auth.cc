@@ -145,7 +145,6 @@ void Session::on(const ipc::Signed& message) {
                              message.signatures.empty() ? none : message.signatures.front(),
                              base::monotonic_now());
   }
-  read_some();
   turn();
 }
 
@@ -187,7 +186,9 @@ void Session::warden_back() {
   resumed.user = user_;
   resumed.authenticated = authenticated_;
   for (const auto& [channel, program] : programs_) {
-    if (program.stage == Program::Stage::kRunning) resumed.channels.push_back(channel);
+    const bool alive =
+        program.stage == Program::Stage::kRunning || program.stage == Program::Stage::kRecording;
+    if (alive) resumed.channels.push_back(channel);
   }
   services_.warden.send(std::move(resumed));
   for (const Question& question : questions_) services_.warden.send(question.message);

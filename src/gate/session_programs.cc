@@ -310,14 +310,16 @@ void Session::output_ended(ssh::ChannelId channel) {
   }
 }
 
-// Closes the bridge and its recording, once.
+// Closes the bridge and its recording, and says so, once.
 void Session::end_program(Program& program) {
-  if (!program.bridge) return;
-  const std::shared_ptr<Bridge> bridge = std::move(program.bridge);
-  program.bridge.reset();
-  const std::string path = bridge->close();
-  if (!path.empty()) services_.finish_recording(path);
-  const Bridge::Totals& totals = bridge->totals();
+  if (program.closed_logged) return;
+  program.closed_logged = true;
+  Bridge::Totals totals;
+  if (const std::shared_ptr<Bridge> bridge = std::exchange(program.bridge, nullptr)) {
+    const std::string path = bridge->close();
+    if (!path.empty()) services_.finish_recording(path);
+    totals = bridge->totals();
+  }
   emit(event::ChannelClosed{program.channel, totals.in, totals.out, totals.error});
 }
 
