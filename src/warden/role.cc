@@ -1,0 +1,191 @@
+#include "warden/role.h"
+
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+namespace sandtrap::warden {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// An engine that takes longer to look through what is left serves new sessions first.
+constexpr std::chrono::seconds kRecoveryPatience{5};
+constexpr std::chrono::seconds kPutAway{25};  // the pool's own time at the end, after the grace
+constexpr std::chrono::hours kRetentionInterval{1};
+
+std::uint64_t draw_seed(base::Entropy& entropy) {
+  std::uint64_t seed = 0;
+  std::uint8_t raw[sizeof seed];
+  entropy.fill(raw);
+  for (const std::uint8_t byte : raw) seed = seed << 8 | byte;
+  return seed;
+}
+
+}  // namespace
+
+IpcServer::Limits Role::server_limits(const config::Settings& settings) {
+  IpcServer::Limits limits;
+  limits.max_auth_tries = settings.authentication.max_auth_tries;
+  limits.max_channels = settings.server.max_sessions;
+  // Every gate keeps its own count of connections.
+  limits.max_sessions = std::size_t{settings.server.max_connections} * settings.server.gates * 2;
+  limits.exec_timeout = settings.container_pool.claim_timeout;
+  return limits;
+}
+
+Role::Role(const config::Settings& settings, net::asio::io_context& loop, sandbox::Engine& engine,
+           HostKeys keys, std::vector<base::Fd> listening, base::Fd control, base::Log& log)
+    : settings_(settings),
+      loop_(loop),
+      engine_(engine),
+      log_(log),
+      events_(settings.logging.sensor),
+      keys_(std::move(keys)),
+      listening_(std::move(listening)),
+      control_(loop.get_executor(), std::move(control)),
+      policy_(settings.authentication, draw_seed(entropy_)),
+      cases_(settings.container_pool.max_tracked_cases, entropy_),
+      pool_(loop.get_executor(), engine, pool_settings(settings), events_, entropy_, log),
+      preserved_(loop.get_executor(), engine, settings.preservation, events_, log),
+      server_(loop.get_executor(), IpcServer::Parts{keys_, policy_, cases_, pool_, events_, log},
+              server_limits(settings)),
+      tasks_(loop.get_executor(), log),
+      signals_(loop),
+      flush_retry_(loop),
+      retention_timer_(loop),
+      grace_timer_(loop) {}
+
+Role::~Role() = default;
+
+void Role::start() {
+  events_.on_pending([this] { net::asio::post(loop_, [this] { flush_events(); }); });
+  pool_.on_ready([this] { ready(); });
+  pool_.on_preserved([this](const sandbox::Label& label, const sandbox::Preserved& kept) {
+    preserved_.add(Kept{kept.reference, label.sandbox, base::wall_now(), kept.bytes});
+  });
+  server_.on_idle([this] { grace_timer_.cancel(); });
+  swallow_signals();
+  tasks_.spawn("supervisor", listen_to_supervisor());
+  tasks_.spawn("prepare engine", prepare());
+}
+
+// Ctrl-C reaches the whole process group, but how to end is the supervisor's word. Handlers, not
+// SIG_IGN: an ignored signal would be inherited by the runtime and by every sandbox.
+void Role::swallow_signals() {
+  boost::system::error_code ignored;
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) signals_.add(number, ignored);
+  signals_.async_wait([this](boost::system::error_code error, int number) {
+    if (error) return;
+    if (number == SIGTERM) begin_end(settings_.server.drain_grace);
+    swallow_signals();
+  });
+}
+
+void Role::fail(const std::string& what) {
+  log_.error("{}", what);
+  (void)events_.emit({}, event::ErrorRaised{"warden", what});
+  exit_code_ = 1;
+  flush_events();
+  loop_.stop();
+}
+
+net::Task<void> Role::prepare() {
+  net::asio::steady_timer patience(loop_, kRecoveryPatience);
+  patience.async_wait([this](boost::system::error_code aborted) {
+    if (!aborted) serve_gates();
+  });
+  const auto capabilities = co_await engine_.prepare();
+  if (!capabilities) {
+    fail("engine " + settings_.container_pool.engine + ": " + capabilities.error().context);
+    co_return;
+  }
+  log_.info("engine {} {}, runtime {}", capabilities->engine, capabilities->version,
+            capabilities->runtime);
+  for (const std::string& note : capabilities->notes) log_.info("engine: {}", note);
+
+  std::vector<sandbox::Leftover> leftovers = co_await engine_.recover();
+  if (ending_) co_return;  // what is running now is found again at the next start
+  for (const sandbox::Leftover& one : leftovers) {
+    const auto source = parse_source(one.label.source_ip);
+    if (source && !one.label.case_id.empty()) cases_.adopt(*source, one.label.case_id);
+  }
+  pool_.open(std::move(leftovers));
+  server_.resume_sandboxes();
+  patience.cancel();
+  serve_gates();
+  look_after_preserved();
+}
+
+void Role::serve_gates() {
+  if (std::exchange(serving_, true)) return;
+  for (base::Fd& socket : waiting_gates_) server_.add_gate(std::move(socket), listening_);
+  waiting_gates_.clear();
+}
+
+void Role::ready() {
+  if (ending_) return;
+  const ipc::RoleReady message{"listening on " + join(settings_.server.listen) + ", " +
+                               settings_.container_pool.engine + " sandboxes"};
+  if (!control_.send(message)) log_.warn("the supervisor does not listen");
+}
+
+void Role::look_after_preserved() {
+  net::asio::post(disk_, [this, folder = settings_.data_dir + "/preserved"] {
+    net::asio::post(loop_, [this, found = scan_preserved(folder)]() mutable {
+      preserved_.add(std::move(found));
+    });
+  });
+  sweep_later();
+}
+
+void Role::sweep_later() {
+  retention_timer_.expires_after(kRetentionInterval);
+  retention_timer_.async_wait([this](boost::system::error_code aborted) {
+    if (aborted) return;
+    preserved_.sweep();
+    sweep_later();
+  });
+}
+
+// A second order only shortens the grace.
+void Role::begin_end(std::chrono::seconds grace) {
+  if (!std::exchange(ending_, true)) {
+    tasks_.spawn("end", end(grace));
+  } else if (grace.count() == 0) {
+    grace_timer_.cancel();
+  }
+}
+
+// Their sandboxes are gone, so they end by themselves; each must have let go of its sandbox before
+// the engine does.
+net::Task<void> Role::see_programs_off() {
+  net::asio::steady_timer pause(loop_);
+  for (int i = 0; i < 100 && server_.programs() > 0; ++i) {
+    pause.expires_after(std::chrono::milliseconds(10));
+    co_await pause.async_wait(net::use_ec);
+  }
+}
+
+net::Task<void> Role::end(std::chrono::seconds grace) {
+  log_.info("draining: {} sessions, {} sandboxes", server_.sessions(), pool_.total());
+  if (server_.sessions() > 0 && grace.count() > 0) {
+    grace_timer_.expires_after(grace);
+    co_await grace_timer_.async_wait(net::use_ec);
+  }
+  server_.end_sessions("server is shutting down");
+  const bool empty = co_await pool_.drain(Clock::now() + kPutAway);
+  if (!empty) {
+    log_.error("{} sandboxes could not be put away in time; the next start will", pool_.total());
+    exit_code_ = 1;
+  }
+  co_await see_programs_off();
+  server_.close_gates();
+  retention_timer_.cancel();
+  signals_.cancel();
+  flush_events();
+  (void)control_.send(ipc::RoleDrained{});  // if nobody is there, nobody waits for it
+  disk_.stop();
+  loop_.stop();
+}
+
+}  // namespace sandtrap::warden

@@ -1,0 +1,54 @@
+#include "warden/warden.h"
+
+#include <unistd.h>
+
+#include "ipc/messages.h"
+#include "warden/host_keys.h"
+#include "warden/listening.h"
+#include "warden/reload.h"
+#include "warden/role.h"
+
+namespace sandtrap::warden {
+namespace {
+
+constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h: trying again would not help
+
+}  // namespace
+
+int run(const config::Settings& settings, base::Fd control, const EngineFactory& make_engine,
+        base::Log& log) {
+  if (settings.server.listen.size() > ipc::kMaxDescriptors) {
+    log.error("server.listen: at most {} addresses", ipc::kMaxDescriptors);
+    return kExitConfig;
+  }
+  const std::string key_dir = settings.server.host_key_dir.empty() ? settings.data_dir + "/keys"
+                                                                   : settings.server.host_key_dir;
+  const std::string salt = settings.server.persona + "\n" + join(settings.server.listen);
+  auto keys = HostKeys::load(key_dir, salt, log);
+  if (!keys) {
+    log.error("{}", keys.error().context);
+    return kExitConfig;
+  }
+  const bool again = listened_before(settings.run_dir, ::getppid());
+  auto listening = open_listening(settings.server.listen, again);
+  if (!listening) {
+    log.error("{}", listening.error().context);
+    return 1;
+  }
+  note_listening(settings.run_dir, ::getppid());
+
+  // The loop goes last: what still waits in it refers to nothing but itself.
+  boost::asio::io_context loop;
+  const std::unique_ptr<sandbox::Engine> engine = make_engine(settings, loop, log);
+  if (!engine) {
+    log.error("no engine named {}", settings.container_pool.engine);
+    return kExitConfig;
+  }
+  Role role(settings, loop, *engine, std::move(*keys), std::move(*listening), std::move(control),
+            log);
+  role.start();
+  loop.run();
+  return role.exit_code();
+}
+
+}  // namespace sandtrap::warden
