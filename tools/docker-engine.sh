@@ -50,6 +50,7 @@ start() {
     exit 77
   }
   mkdir -p "$dir"
+  rm -f "$dir/started-by-test" # the tests stop only an engine that carries this mark
   if our_pid >/dev/null && answers "$socket"; then
     echo "$socket"
     return

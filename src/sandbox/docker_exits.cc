@@ -1,7 +1,8 @@
 #include "sandbox/docker_exits.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -17,7 +18,10 @@ struct DockerExits::State {
       : api(executor, std::move(socket)),
         instance(std::move(of_instance)),
         log(to_log),
-        news(executor) {}
+        news(executor),
+        stop(executor) {
+    stop.expires_at(boost::asio::steady_timer::time_point::max());
+  }
 
   DockerApi api;  // its own: negotiates again after each reconnect
   std::string instance;
@@ -26,6 +30,7 @@ struct DockerExits::State {
   bool connected = false, stopped = false;
   std::optional<base::Error> failure;  // of the latest attempt
   boost::asio::steady_timer news;      // cancelled when `connected` or `failure` changes
+  boost::asio::steady_timer stop;      // cancelled when our owner goes
 
   void wake_all() {
     for (auto& [id, weak] : slots) {
@@ -85,6 +90,11 @@ Task<void> follow(std::shared_ptr<DockerExits::State> state) {
   }
 }
 
+Task<void> follow_until_stopped(std::shared_ptr<DockerExits::State> state) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  co_await (follow(state) || state->stop.async_wait(net::use_ec));
+}
+
 }  // namespace
 
 std::optional<DockerExit> docker_exit_of(std::string_view line) {
@@ -113,7 +123,7 @@ DockerExits::DockerExits(boost::asio::any_io_executor executor, std::string sock
 DockerExits::~DockerExits() {
   state_->stopped = true;
   state_->wake_all();
-  stop_.emit(boost::asio::cancellation_type::terminal);
+  state_->stop.expires_at(boost::asio::steady_timer::time_point::min());
 }
 
 Task<base::Status> DockerExits::start() {
@@ -121,10 +131,8 @@ Task<base::Status> DockerExits::start() {
   state->failure.reset();
   if (!running_) {
     running_ = true;
-    // Cancelled by our destructor; a cancelled coroutine ends with an exception that says just so.
-    boost::asio::co_spawn(
-        executor_, follow(state),
-        boost::asio::bind_cancellation_slot(stop_.slot(), [](std::exception_ptr) {}));
+    // Ends by `stop`; the state it holds is its own.
+    boost::asio::co_spawn(executor_, follow_until_stopped(state), boost::asio::detached);
   }
   while (!state->connected && !state->failure) {
     state->news.expires_after(DockerApi::kQuick);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
@@ -45,7 +44,6 @@ class DockerExits {
  private:
   boost::asio::any_io_executor executor_;
   std::shared_ptr<State> state_;  // shared with the coroutine that reads the events
-  boost::asio::cancellation_signal stop_;
   bool running_ = false;
 };
 

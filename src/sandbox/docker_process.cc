@@ -16,6 +16,7 @@
 #include <cerrno>
 
 #include "net/task.h"
+#include "sandbox/docker_terminal.h"
 #include "sandbox/guest_login.h"
 #include "sandbox/pidfd.h"
 
@@ -26,7 +27,8 @@ namespace {
 constexpr std::size_t kMaxReady = 4096;
 constexpr std::chrono::seconds kInspectEvery{30};         // while events flow
 constexpr std::chrono::milliseconds kInspectUnsure{250};  // while they do not
-constexpr unsigned kSignalProcessGroup = 1U << 2;         // pidfd_send_signal(2), Linux 6.9
+constexpr std::chrono::milliseconds kSecondHangUp{1000};
+constexpr unsigned kSignalProcessGroup = 1U << 2;  // pidfd_send_signal(2), Linux 6.9
 
 std::string inspect_path(const std::string& exec_id) {
   return "/exec/" + exec_id + "/json";
@@ -52,6 +54,7 @@ struct Handles {  // of a started process
   base::Fd stream, pidfd;
   pid_t host_pid = 0;
   int guest_pid = 0;
+  std::optional<TerminalIdentity> terminal;
 };
 
 class DockerProcess final : public Process {
@@ -66,7 +69,7 @@ class DockerProcess final : public Process {
   DockerProcess& operator=(const DockerProcess&) = delete;
   // Without visible pids only hang_up(), which may wait, can reach the process.
   ~DockerProcess() override {
-    if (!ended_) static_cast<void>(signal_directly(SIGHUP));
+    if (!ended_ && !hang_up_directly()) static_cast<void>(signal_directly(SIGHUP));
     context_->exits.forget(handles_.exec_id);
   }
 
@@ -128,9 +131,14 @@ class DockerProcess final : public Process {
   // A process with a terminal runs on when its socket closes; one without finds its input closed,
   // but the engine would go on to read and drop what it writes: both are told.
   Task<void> hang_up() override {
-    if (ended_) co_return;
+    if (ended_ || hang_up_directly()) co_return;
     static_cast<void>(co_await signal(SIGHUP));
     static_cast<void>(co_await signal(SIGCONT));  // a stopped job must wake to die
+    if (!spec_.terminal) co_return;
+    // No terminal to close: a shell that was still starting has overheard it. It would read on.
+    boost::asio::steady_timer pause(context_->executor, kSecondHangUp);
+    co_await pause.async_wait(net::use_ec);
+    if (!ended_) static_cast<void>(co_await signal(SIGHUP));
   }
 
  private:
@@ -144,6 +152,11 @@ class DockerProcess final : public Process {
     if (auto alive = send_signal(handles_.pidfd, 0); !alive) return alive;
     if (::kill(-handles_.host_pid, number) != 0) return base::fail_errno("kill", errno);
     return {};
+  }
+
+  bool hang_up_directly() const {
+    return handles_.terminal && handles_.pidfd &&
+           hang_up_terminal(handles_.host_pid, handles_.pidfd, *handles_.terminal).has_value();
   }
 
   Task<base::Status> signal_inside(int number) {
@@ -296,6 +309,7 @@ Task<base::Result<std::unique_ptr<Process>>> start_docker_process(
     handles.host_pid = static_cast<pid_t>(docker_number(*state, "Pid"));
     if (handles.host_pid > 0) {
       if (auto pidfd = open_pidfd(handles.host_pid)) handles.pidfd = std::move(*pidfd);
+      if (terminal) handles.terminal = terminal_of(handles.host_pid);
     }
   }
   const char go = 'g';
