@@ -21,11 +21,12 @@
 namespace sandtrap::app {
 namespace {
 
-std::string read_all(int fd) {
+std::string read_all(base::Fd file) {
   std::string text;
   std::array<char, 16 * 1024> buffer{};
   for (;;) {
-    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+    const ssize_t got =
+        ::pread(file.get(), buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
@@ -59,8 +60,8 @@ int run_role(RoleKind role) {
   set_limits();
 
   base::Fd control(kControlFd);
-  const base::Fd settings_text(kSettingsFd);
-  const config::LoadResult loaded = config::load(read_all(settings_text.get()), "settings");
+  const config::LoadResult loaded =
+      config::load(read_all(base::Fd(kSettingsFd)), "settings");  // closed again: read once
   base::Log log(name(role), log_level(loaded.settings));
   for (const config::Problem& problem : loaded.problems) log.error("{}", to_string(problem));
   if (!loaded.problems.empty()) return kBadConfig;

@@ -36,11 +36,13 @@ std::string comment(std::string_view text, std::size_t indent) {
 
 std::string markdown_cell(std::string_view text) {
   std::string out;
+  bool code = false;
   for (const char c : text) {
+    if (c == '`') code = !code;
     if (c == '|') out.push_back('\\');
-    if (c == '<') {
+    if (c == '<' && !code) {
       out += "&lt;";
-    } else if (c == '*') {
+    } else if (c == '*' && !code) {
       out += "\\*";
     } else {
       out.push_back(c);

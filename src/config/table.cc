@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace sandtrap::config {
 namespace {
 
@@ -18,7 +20,7 @@ using S = Settings;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 constexpr seconds kHour{3600}, kDay{86400};
-constexpr std::uint64_t kKi = 1ULL << 10, kMi = 1ULL << 20, kGi = 1ULL << 30, kTi = 1ULL << 40;
+constexpr std::uint64_t kMi = 1ULL << 20, kTi = 1ULL << 40;
 
 std::vector<Key> top_keys() {
   return {
