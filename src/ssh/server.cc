@@ -21,11 +21,6 @@ constexpr std::size_t kMaxHeldInput = 320 * 1024;
 // A caller that does not ask wants_input() is not allowed to fill the memory.
 constexpr std::size_t kHeldInputFlood = 8 * kMaxHeldInput;
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
 }  // namespace
 
 struct Server::Impl {
@@ -43,7 +38,12 @@ struct Server::Impl {
     if (connection) return connection->waiting();
     return true;  // the session is being set up
   }
-  void dispatch(const Packet& packet);
+  std::optional<Event> pass_on(Packet& packet);
+  std::optional<Event> pass_on(Closed& end);
+  template <class Other>
+  std::optional<Event> pass_on(Other& other) {
+    return std::move(other);
+  }
   void observe(const TransportEvent& event);
   std::optional<Event> take_event();
   void after_auth();
@@ -65,11 +65,21 @@ struct Server::Impl {
   bool peer_gone = false, closed = false;
 };
 
-void Server::Impl::dispatch(const Packet& packet) {
-  if (connection) return connection->handle(packet);
-  if (!auth) return;
-  auth->handle(packet, now);
-  after_auth();
+std::optional<Event> Server::Impl::pass_on(Packet& packet) {
+  if (transport.closed()) return std::nullopt;
+  if (connection) {
+    connection->handle(packet);
+  } else if (auth) {
+    auth->handle(packet, now);
+    after_auth();
+  }
+  return std::nullopt;
+}
+
+std::optional<Event> Server::Impl::pass_on(Closed& end) {
+  closed = true;
+  end.by_peer = end.by_peer || peer_gone;
+  return std::move(end);
 }
 
 // What the layers above need from the transport's own events.
@@ -212,18 +222,7 @@ std::optional<Event> Server::next_event() {
     std::optional<TransportEvent> event = s.transport.next_event();
     if (!event) return std::nullopt;
     s.observe(*event);
-    std::optional<Event> out =
-        std::visit(Overloaded{[&s](Packet& packet) -> std::optional<Event> {
-                                if (!s.transport.closed()) s.dispatch(packet);
-                                return std::nullopt;
-                              },
-                              [&s](Closed& closed) -> std::optional<Event> {
-                                s.closed = true;
-                                closed.by_peer = closed.by_peer || s.peer_gone;
-                                return std::move(closed);
-                              },
-                              [](auto& other) -> std::optional<Event> { return std::move(other); }},
-                   *event);
+    std::optional<Event> out = std::visit([&s](auto& e) { return s.pass_on(e); }, *event);
     if (out) return out;
   }
 }
