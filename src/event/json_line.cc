@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "base/utf8.h"
@@ -27,6 +28,26 @@ constexpr std::array<char, 256> kEscapes = [] {
   table[0xc2] = 'c';
   return table;
 }();
+
+// Eight bytes at a time over what is plain ASCII and needs no escape: bulk output of a terminal is
+// mostly that. May stop early, never late.
+std::size_t skip_clean(std::string_view text, std::size_t at) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL, kHigh = 0x80 * kOnes;
+  const auto holds = [](std::uint64_t word, std::uint64_t byte) {
+    const std::uint64_t zero = word ^ (byte * kOnes);
+    return (zero - kOnes) & ~zero;
+  };
+  while (text.size() - at >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    const std::uint64_t below_space = (word - 0x20 * kOnes) & ~word;
+    const std::uint64_t special =
+        word | below_space | holds(word, '"') | holds(word, '\\') | holds(word, 0x7f);
+    if ((special & kHigh) != 0) break;
+    at += 8;
+  }
+  return at;
+}
 
 void append_unicode(std::string& out, std::uint8_t byte) {
   const char escape[] = {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
@@ -56,7 +77,10 @@ void append_escaped(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<std::uint8_t>(text[i]);
     const char escape = kEscapes[byte];
-    if (escape == 0) continue;
+    if (escape == 0) {
+      i = skip_clean(text, i + 1) - 1;
+      continue;
+    }
     std::size_t length = 1;
     if (escape == 'c') {
       if (i + 1 >= text.size() || static_cast<std::uint8_t>(text[i + 1]) >= 0xa0) continue;
