@@ -35,8 +35,13 @@ std::string read_all(base::Fd file) {
 
 // Credentials and keys must not end in a core file; and many connections need many descriptors.
 void set_limits() {
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
+  // The soft limit alone: the warden hands the hard one on to sandboxes, and not every host lets
+  // root raise it again (CAP_SYS_RESOURCE).
+  rlimit core{};
+  if (::getrlimit(RLIMIT_CORE, &core) == 0) {
+    core.rlim_cur = 0;
+    ::setrlimit(RLIMIT_CORE, &core);
+  }
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
