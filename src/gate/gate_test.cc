@@ -181,6 +181,59 @@ TEST_F(Gate, TwoHundredGarbageConnectionsLeaveItServing) {
   EXPECT_EQ(rig.ssh({"@", "echo alive"}).out, "alive\n");
 }
 
+TEST_F(Gate, TenSessionsShareOneConnection) {
+  Rig rig;
+  const std::string socket = "ControlPath=" + rig.folder + "/mux";
+  const ClientResult master =
+      rig.ssh({"-o", socket, "-o", "ControlMaster=yes", "-o", "ControlPersist=60", "@", "true"});
+  ASSERT_EQ(master.status, 0) << master.err;
+  std::vector<pid_t> clients;
+  for (int i = 0; i < 10; ++i) {
+    constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    const std::string out = rig.folder + "/mux" + std::to_string(i);
+    clients.push_back(rig.start_ssh(
+        {"-o", socket, "root@127.0.0.1", "read x < /dev/null; echo " + std::to_string(i)},
+        base::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
+        base::Fd(::open(out.c_str(), kCreate, 0600)),
+        base::Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)), "unused"));
+  }
+  for (int i = 0; i < 10; ++i) {
+    int status = -1;
+    ASSERT_TRUE(
+        rig.until([&] { return rig.exited(clients[static_cast<std::size_t>(i)], status); }));
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(rig.scribe.file("mux" + std::to_string(i)), std::to_string(i) + "\n");
+  }
+  EXPECT_EQ(rig.warden.seen["SessionOpened"], 1);
+  EXPECT_EQ(rig.warden.seen["OpenProcess"], 11);
+  EXPECT_EQ(rig.ssh({"-o", socket, "-O", "exit", "@"}).status, 0);
+}
+
+TEST_F(Gate, AClientThatReadsNothingCostsBoundedMemory) {
+  Rig rig;
+  int in[2], out[2];
+  ASSERT_EQ(::pipe2(in, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);  // never read: ssh stops reading its socket in turn
+  const std::size_t before = rig.resident_kib();
+  const pid_t client =
+      rig.start_ssh({"root@127.0.0.1", "exec cat /dev/urandom"}, base::Fd(in[0]), base::Fd(out[1]),
+                    base::Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)), "letmein");
+  // It grows, then stands still: the sidecar says how much was read from the program.
+  std::size_t size = 0, still = 0;
+  ASSERT_TRUE(rig.until([&] {
+    const std::size_t now = rig.scribe.opened.empty() ? 0 : rig.sidecar_size();
+    still = now == size && now > 0 ? still + 1 : 0;
+    size = now;
+    return still > 100;
+  }));
+  EXPECT_LT(size, 32U << 20);
+  EXPECT_LT(rig.resident_kib(), before + 16 * 1024);
+  ::kill(client, SIGKILL);
+  int status = 0;
+  ASSERT_TRUE(rig.until([&] { return rig.exited(client, status); }));
+  ASSERT_TRUE(rig.until([&] { return rig.warden.seen["SessionClosed"] == 1; }));
+}
+
 TEST_F(Gate, DrainsAndSaysSo) {
   Rig rig;
   const base::Fd idle = rig.connect();

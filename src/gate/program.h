@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "ssh/server.h"
 
 namespace sandtrap::gate {
+
+// "shell", "exec", "subsystem": of ipc::OpenProcess::kind, in events and recordings.
+std::string_view program_kind(std::uint8_t kind);
 
 struct Program {
   enum class Stage { kNone, kOpening, kRecording, kRunning, kEnded };

@@ -23,6 +23,10 @@
 
 namespace sandtrap::gate::testing {
 
+std::string read_file(const std::string& path);
+
+std::string read_file(const std::string& path);
+
 // Keeps a host key and knows one password.
 class ScriptedWarden {
  public:
@@ -112,6 +116,8 @@ class Rig {
   void drain(std::uint32_t grace);
   void drop_control() { control_->close(); }
   bool has_event(const std::string& text) const;
+  std::size_t resident_kib() const;  // of the gate
+  std::size_t sidecar_size() const;  // of the latest recording
 
   boost::asio::io_context loop;
   std::string folder;

@@ -110,12 +110,15 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   void handle(const ssh::ChannelEof& event);
   void handle(const ssh::ChannelClosed& event);
   Program* find(ssh::ChannelId channel);
-  void open_recording(Program& program);
-  void run(Program& program, std::optional<RecordingWriter> recording);
   void refuse(Program& program, std::string_view reason);
   void abandon(Program& program);
   void exited(Program& program, const ipc::ProcessExited& exit);
   void end_program(Program& program);
+
+  // session_recording.cc: from an open program to a running one
+  void open_recording(Program& program);
+  record::Header recording_header(const Program& program) const;
+  void run(Program& program, std::optional<RecordingWriter> recording);
 
   // ChannelPort
   std::size_t room(ssh::ChannelId channel) override;

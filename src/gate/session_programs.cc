@@ -1,7 +1,7 @@
-// Channels and their programs: ask the warden for one, the scribe for its recording, then bridge.
+// Channels and their programs: from the request to the end. What lies between the two is in
+// session_recording.cc.
 #include <algorithm>
 #include <array>
-#include <chrono>
 
 #include "gate/session.h"
 
@@ -9,11 +9,6 @@ namespace sandtrap::gate {
 namespace {
 
 constexpr std::uint32_t kMaxPrograms = 1000;  // what the warden permits (ipc/permissions.h)
-
-std::string_view kind_name(std::uint8_t kind) {
-  constexpr std::array<std::string_view, 3> kNames = {"shell", "exec", "subsystem"};
-  return kind < kNames.size() ? kNames[kind] : "";
-}
 
 // RFC 4254 §6.10's list; the others carry OpenSSH's suffix.
 std::string signal_name(std::uint32_t number) {
@@ -31,6 +26,11 @@ std::string signal_name(std::uint32_t number) {
 }
 
 }  // namespace
+
+std::string_view program_kind(std::uint8_t kind) {
+  constexpr std::array<std::string_view, 3> kNames = {"shell", "exec", "subsystem"};
+  return kind < kNames.size() ? kNames[kind] : "";
+}
 
 Program* Session::find(ssh::ChannelId channel) {
   const auto found = programs_.find(channel);
@@ -69,7 +69,8 @@ void Session::handle(const ssh::ProgramRequest& event) {
   request.channel = event.channel;
   request.kind = static_cast<std::uint8_t>(event.kind);
   request.command = event.command;
-  emit(event::ProgramRequested{event.channel, std::string(kind_name(request.kind)), event.command});
+  emit(event::ProgramRequested{event.channel, std::string(program_kind(request.kind)),
+                               event.command});
   if (event.kind == ssh::ProgramKind::kSubsystem && event.command != "sftp") {
     return server_.submit_program(event.channel, false);  // sshd: no such subsystem
   }
@@ -124,101 +125,6 @@ void Session::on(ipc::ProcessOpened message, std::vector<base::Fd> descriptors) 
     run(*program, std::nullopt);
   }
   turn();
-}
-
-void Session::open_recording(Program& program) {
-  program.stage = Program::Stage::kRecording;
-  if (!program.recording_deadline) {
-    program.recording_deadline = base::monotonic_now() + services_.scribe_patience;
-  }
-  // A scribe that is away is asked when it is back; see scribe_back().
-  services_.scribe.send(ipc::OpenRecording{id_, program.channel, case_id_, program.opened.sandbox,
-                                           remote_.ip, remote_.port});
-}
-
-void Session::scribe_back() {
-  for (auto& [channel, program] : programs_) {
-    if (program.stage == Program::Stage::kRecording) open_recording(program);
-  }
-}
-
-void Session::on(const ipc::RecordingRefused& message) {
-  Program* program = find(message.channel);
-  if (program == nullptr || program->stage != Program::Stage::kRecording) return;
-  emit(event::ErrorRaised{"recording", message.reason});
-  refuse(*program, "recording: " + message.reason);
-  turn();
-}
-
-void Session::on(const ipc::RecordingOpened& message, std::vector<base::Fd> descriptors) {
-  Program* program = find(message.channel);
-  if (program == nullptr || program->stage != Program::Stage::kRecording ||
-      descriptors.size() != 2) {
-    return;
-  }
-  const ipc::OpenProcess& request = program->request;
-  record::Header header;
-  if (program->pty) {
-    header.columns = program->pty->columns;
-    header.rows = program->pty->rows;
-    header.env["TERM"] = program->pty->term;
-  }
-  header.start = base::wall_now();
-  header.command = request.command;
-  header.kind = kind_name(request.kind);
-  header.pty = program->pty.has_value();
-  header.env["SHELL"] = "/bin/bash";
-  header.session = id_;
-  header.case_id = case_id_;
-  header.sandbox = program->opened.sandbox;
-  header.source_ip = remote_.ip;
-  header.user = user_;
-  header.sensor = services_.settings.logging.sensor;
-  header.channel = program->channel;
-  auto recording = RecordingWriter::begin(std::move(descriptors[0]), std::move(descriptors[1]),
-                                          message.path, header, base::monotonic_now());
-  if (recording) {
-    services_.warden.send(ipc::RecordingNamed{id_, program->channel, message.path});
-    run(*program, std::move(*recording));
-  } else {
-    emit(event::ErrorRaised{"recording", recording.error().context});
-    refuse(*program, "recording: " + recording.error().context);
-  }
-  turn();
-}
-
-void Session::run(Program& program, std::optional<RecordingWriter> recording) {
-  const auto waited =
-      std::chrono::duration_cast<std::chrono::microseconds>(base::monotonic_now() - program.asked);
-  emit(event::ProgramStarted{program.channel, program.opened.sandbox,
-                             recording ? recording->path() : std::string(),
-                             static_cast<std::uint64_t>(waited.count())});
-  program.recording_deadline.reset();
-  program.stage = Program::Stage::kRunning;
-  ProgramStreams streams;
-  streams.input = std::move(program.descriptors[0]);
-  if (!program.opened.duplex) {
-    streams.output = std::move(program.descriptors[1]);
-    streams.error = std::move(program.descriptors[2]);
-  }
-  program.descriptors.clear();
-  streams.terminal = program.pty.has_value();
-  streams.multiplexed = program.opened.multiplexed;
-  streams.early_output = std::move(program.opened.early_output);
-  ChannelPort& port = *this;
-  Bridge::Options options;
-  options.channel = program.channel;
-  options.record_input = services_.settings.recording.record_input;
-  options.scratch = services_.scratch;
-  program.bridge = std::make_shared<Bridge>(services_.executor, port, std::move(streams),
-                                            std::move(recording), options);
-  if (!interactive_set_) {
-    interactive_set_ = true;  // sshd does this once, for the first program
-    socket_.set_interactive(program.pty.has_value());
-  }
-  server_.submit_program(program.channel, true);
-  program.bridge->start();
-  if (program.early_exit) exited(program, *std::exchange(program.early_exit, std::nullopt));
 }
 
 void Session::handle(const ssh::WindowChange& event) {
