@@ -15,6 +15,10 @@ using crypto::HashName;
 using Wire = KexMethod::Wire;
 
 constexpr KexMethod kMethods[] = {
+    {"sntrup761x25519-sha512", Wire::kStrings, Agreement::kSntrup761Curve25519, HashName::kSha512,
+     true},
+    {"sntrup761x25519-sha512@openssh.com", Wire::kStrings, Agreement::kSntrup761Curve25519,
+     HashName::kSha512, true},
     {"curve25519-sha256", Wire::kStrings, Agreement::kCurve25519, HashName::kSha256, false},
     {"curve25519-sha256@libssh.org", Wire::kStrings, Agreement::kCurve25519, HashName::kSha256,
      false},

@@ -8,7 +8,9 @@ Profile debian_12() {
   Profile p;
   p.name = "debian-12";
   p.software = "OpenSSH_9.2p1 Debian-2+deb12u10";
-  p.kex = {"curve25519-sha256",
+  p.kex = {"sntrup761x25519-sha512",
+           "sntrup761x25519-sha512@openssh.com",
+           "curve25519-sha256",
            "curve25519-sha256@libssh.org",
            "ecdh-sha2-nistp256",
            "ecdh-sha2-nistp384",

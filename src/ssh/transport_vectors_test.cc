@@ -2,6 +2,7 @@
 // identification lines, malformed and misplaced packets, strict KEX violations.
 #include <gtest/gtest.h>
 
+#include "crypto/hash.h"
 #include "ssh/identification.h"
 #include "ssh/kex_moduli.h"
 #include "ssh/transport.h"
@@ -226,13 +227,20 @@ TEST(ServerKexInit, IsDebian12s) {
   const Answer a = ask(kClient);
   const ByteView packet = ByteView(a.output).subspan(kBanner.size());
   const std::size_t padding = packet[4];
-  EXPECT_EQ(packet.size(), 4 + std::size_t{load_u32(packet.data())});
+  EXPECT_EQ(packet.size(), 1136u);
+  EXPECT_EQ(load_u32(packet.data()), 1132u);
+  EXPECT_EQ(padding, 11u);
   const auto lists = parse_kex_init(packet.subspan(5, packet.size() - 5 - padding));
   ASSERT_TRUE(lists);
   EXPECT_EQ(lists->lists[KexInit::kHostKey],
             "rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519");
   EXPECT_EQ(lists->lists[KexInit::kCipherC2s], lists->lists[KexInit::kCipherS2c]);
   EXPECT_FALSE(lists->first_packet_follows);
+  const auto& l = lists->lists;
+  const std::string hassh = l[KexInit::kKex] + ";" + l[KexInit::kCipherS2c] + ";" +
+                            l[KexInit::kMacS2c] + ";" + l[KexInit::kCompressionS2c];
+  EXPECT_EQ(base::to_hex(crypto::hash(crypto::HashName::kMd5, base::as_bytes(hassh)).view()),
+            "425d29fe50d8e4f5e37efb6e24bcf660");
   for (const std::uint8_t b : packet.last(padding)) EXPECT_EQ(b, 0);
 }
 
