@@ -169,7 +169,7 @@ TEST_F(DockerEngineTest, TerminalHasSizeModesResizeAndJobControl) {
   conversation.until = "50 120";
   EXPECT_FALSE(converse(io_, *process, streams, conversation).timed_out);
   conversation.input = "\x18";
-  conversation.until = "^X";
+  conversation.until = "# ";  // the prompt is back
   EXPECT_FALSE(converse(io_, *process, streams, conversation).timed_out);
   conversation.input = "exit 3\n";
   conversation.until.clear();
@@ -194,7 +194,7 @@ TEST_F(DockerEngineTest, SignalsAndHangUpReachTheGroup) {
   run(io_, process->hang_up());
   exit = run(io_, process->wait());
   EXPECT_NE(exit.kind, ExitResult::Kind::kUnknown);
-  EXPECT_EQ(output_of(*box, "pgrep -c sleep; pgrep -c bash"), "0\n1\n");
+  EXPECT_EQ(output_of(*box, "pgrep -c sleep; pgrep -c bash"), "0\n0\n");
   run(io_, box->destroy());
 }
 
@@ -214,6 +214,15 @@ TEST_F(DockerEngineTest, SignalsWorkWithoutVisiblePids) {
   EXPECT_FALSE(converse(io_, **started, streams, conversation).timed_out);
   ASSERT_TRUE(run(io_, (*started)->signal(SIGUSR1)));
   EXPECT_EQ(run(io_, (*started)->wait()).value, 5);
+
+  started = run(io_, start_docker_process(context, {"sandtrap-" + box->id(), false}, shell_spec()));
+  ASSERT_TRUE(started) << started.error().context;
+  streams = (*started)->take_streams();
+  conversation.until = "# ";
+  EXPECT_FALSE(converse(io_, **started, streams, conversation).timed_out);
+  streams.input.reset();
+  run(io_, (*started)->hang_up());
+  EXPECT_NE(run(io_, (*started)->wait()).kind, ExitResult::Kind::kUnknown);
   run(io_, box->destroy());
 }
 

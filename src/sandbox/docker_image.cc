@@ -103,6 +103,7 @@ Task<base::Status> ensure_docker_image(DockerContext& context) {
                                      name));
   }
   const auto archive = find_archive(context.options);
+  std::string outdated;
   if (image) {
     if (!archive) co_return base::Status{};
     const json::object* config = docker_member(*image, "Config");
@@ -110,6 +111,7 @@ Task<base::Status> ensure_docker_image(DockerContext& context) {
     if (labels != nullptr && docker_text(*labels, kDigestLabel) == archive->digest) {
       co_return base::Status{};
     }
+    outdated = docker_text(*image, "Id");
   }
   if (!archive) {
     co_return base::fail(
@@ -119,7 +121,13 @@ Task<base::Status> ensure_docker_image(DockerContext& context) {
             "build it with `sandtrap image build`",
             name, fmt::join(context.options.image_archives, ", ")));
   }
-  co_return co_await import_image(context, *archive);
+  auto imported = co_await import_image(context, *archive);
+  if (imported && !outdated.empty()) {
+    // Refused while preserved sandboxes stand on it: then it stays, without a name.
+    static_cast<void>(co_await context.api.send(
+        "DELETE", "/images/" + net::percent_encode(outdated), {}, DockerApi::kQuick));
+  }
+  co_return imported;
 }
 
 }  // namespace sandtrap::sandbox

@@ -28,6 +28,7 @@ constexpr std::size_t kMaxReady = 4096;
 constexpr std::chrono::seconds kInspectEvery{30};         // while events flow
 constexpr std::chrono::milliseconds kInspectUnsure{250};  // while they do not
 constexpr std::chrono::milliseconds kSecondHangUp{1000};
+constexpr int kPidAttempts = 30;                   // about half a second
 constexpr unsigned kSignalProcessGroup = 1U << 2;  // pidfd_send_signal(2), Linux 6.9
 
 std::string inspect_path(const std::string& exec_id) {
@@ -224,6 +225,20 @@ Task<base::Result<int>> await_ready(DockerContext& context, base::Fd& fd, base::
   co_return std::move(std::get<0>(result));
 }
 
+// The engine learns the pid a moment after the process has run. 0: it did not within the patience.
+Task<base::Result<pid_t>> host_pid_of(DockerContext& context, std::string exec_id) {
+  boost::asio::steady_timer pause(context.executor);
+  for (int attempt = 0; attempt < kPidAttempts; ++attempt) {
+    auto state = co_await context.api.get_object(inspect_path(exec_id), DockerApi::kQuick);
+    if (!state) co_return tl::unexpected(state.error());
+    const auto pid = static_cast<pid_t>(docker_number(*state, "Pid"));
+    if (pid > 0) co_return pid;
+    pause.expires_after(std::chrono::milliseconds(1 + attempt));
+    co_await pause.async_wait(net::use_ec);
+  }
+  co_return pid_t{0};
+}
+
 }  // namespace
 
 GuestReady parse_guest_ready(base::ByteView bytes, bool multiplexed) {
@@ -304,9 +319,9 @@ Task<base::Result<std::unique_ptr<Process>>> start_docker_process(
   handles.guest_pid = *ready;
   if (target.pids_visible) {
     // It waits for our answer, so the pid is still its own.
-    auto state = co_await context->api.get_object(inspect_path(handles.exec_id), DockerApi::kQuick);
-    if (!state) co_return tl::unexpected(state.error());
-    handles.host_pid = static_cast<pid_t>(docker_number(*state, "Pid"));
+    auto pid = co_await host_pid_of(*context, handles.exec_id);
+    if (!pid) co_return tl::unexpected(pid.error());
+    handles.host_pid = *pid;
     if (handles.host_pid > 0) {
       if (auto pidfd = open_pidfd(handles.host_pid)) handles.pidfd = std::move(*pidfd);
       if (terminal) handles.terminal = terminal_of(handles.host_pid);
