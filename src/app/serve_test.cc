@@ -50,6 +50,7 @@ class Serve : public testing::Test {
     if (::geteuid() != 0) GTEST_SKIP() << "sandtrap serve needs root";
     char folder[] = "/tmp/sandtrap-serve-XXXXXX";
     folder_ = ::mkdtemp(folder);
+    ::chmod(folder, 0711);  // the fake engine's processes run as another user below it
     configure("");
   }
   void TearDown() override {
