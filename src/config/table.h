@@ -101,6 +101,8 @@ std::span<const std::string_view> public_keys_names();  // by enumerator
 std::string allowed(const Type& type);
 // The value as YAML in one line: what a person would write, and reads back as the same.
 std::string print(const Type& type, const Settings& settings);
+// "" if `text` obeys the rule (and is made canonical), else what is wrong with it.
+std::string check_text(TextRule rule, std::string& text);
 // Fills the member, or says what is wrong; then the member keeps its value.
 void read(const Key& key, const Node& node, Settings& out, Problems& problems);
 
