@@ -16,7 +16,8 @@ inline constexpr int kHalfQ = (kQ - 1) / 2;
 using SmallPoly = std::array<std::int8_t, kP>;  // coefficients -1, 0, 1
 using RqPoly = std::array<std::int16_t, kP>;    // coefficients -2295 … 2295
 
-std::int16_t reduce_q(std::int32_t x);  // |x| up to 2^31 / 2
+// Into the centred range; |x| below 2^24, which every sum of products here keeps to.
+std::int16_t reduce_q(std::int32_t x);
 std::int8_t reduce_3(std::int32_t x);
 
 SmallPoly random_small(base::Entropy& entropy);
