@@ -162,8 +162,8 @@ class DockerProcess final : public Process {
 
   Task<base::Status> signal_inside(int number) {
     const auto context = context_;
-    std::vector<std::string> argv = {"/bin/sh", "-c",
-                                     fmt::format("kill -{} -- -{}", number, handles_.guest_pid)};
+    std::vector<std::string> argv = {"/bin/kill", fmt::format("-{}", number), "--",
+                                     fmt::format("-{}", handles_.guest_pid)};
     auto made = co_await context->api.post_object("/containers/" + target_.container + "/exec",
                                                   exec_body(argv, false, false), DockerApi::kQuick);
     if (!made) co_return tl::unexpected(made.error());
