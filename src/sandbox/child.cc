@@ -1,6 +1,7 @@
 #include "sandbox/child.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -69,6 +70,7 @@ struct SpawnSetup {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   const char* step = request.preparation->apply();
   if (step == nullptr) {
     ::execve(argv[0], argv, kEnvironment);
@@ -167,6 +169,8 @@ base::Result<std::shared_ptr<Child>> Children::spawn(const SpawnRequest& request
   for (int fd = 0; fd < 3; ++fd)
     ::posix_spawn_file_actions_adddup2(&setup.actions, (*stdio)[static_cast<std::size_t>(fd)].get(),
                                        fd);
+  // Ours are close-on-exec; what our own parent left open is not.
+  ::posix_spawn_file_actions_addclosefrom_np(&setup.actions, 3);
   sigset_t all, none;
   ::sigfillset(&all);
   ::sigemptyset(&none);
