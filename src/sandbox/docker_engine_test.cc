@@ -351,9 +351,8 @@ TEST_F(DockerEngineTest, HowLongThingsTake) {
       auto streams = process->take_streams();
       testing::Conversation conversation;
       conversation.close_input = false;
-      conversation.until = "$ ";
       conversation.limit = std::chrono::seconds(3);
-      conversation.until = "#";
+      conversation.until = "~# ";
       converse(io_, *process, streams, conversation);
       first.push_back(milliseconds(start));
       start = std::chrono::steady_clock::now();
