@@ -150,6 +150,22 @@ std::string oci_config(const BundleSpec& spec) {
   return json::serialize(out);
 }
 
+base::Result<std::string> oci_exec_process(const std::string& config,
+                                           const std::vector<std::string>& argv, bool terminal) {
+  boost::system::error_code error;
+  json::value root = json::parse(config, error);
+  json::object* object = error ? nullptr : root.if_object();
+  json::value* found = object == nullptr ? nullptr : object->if_contains("process");
+  if (found == nullptr || !found->is_object())
+    return base::fail(base::Errc::kInvalid, "config.json: no process");
+  json::object& process = found->get_object();
+  json::array args;
+  for (const std::string& arg : argv) args.emplace_back(arg);
+  process["args"] = std::move(args);
+  process["terminal"] = terminal;
+  return json::serialize(process);
+}
+
 std::vector<std::pair<std::string, std::string>> identity_files(const std::string& hostname) {
   return {{"etc/hostname", hostname + "\n"},
           {"etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\t" + hostname +

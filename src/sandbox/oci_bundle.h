@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "sandbox/engine.h"
 
 namespace sandtrap::sandbox {
@@ -20,6 +21,12 @@ struct BundleSpec {
 };
 
 std::string oci_config(const BundleSpec& spec);
+
+// The process object of an exec in the container of `config`: its limits and capabilities, other
+// arguments. Given as a whole because crun's exec takes neither rlimits nor no-new-privileges from
+// the container.
+base::Result<std::string> oci_exec_process(const std::string& config,
+                                           const std::vector<std::string>& argv, bool terminal);
 
 // Files that make the machine its own: path below / and content.
 std::vector<std::pair<std::string, std::string>> identity_files(const std::string& hostname);

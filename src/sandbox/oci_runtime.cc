@@ -95,12 +95,12 @@ base::Result<base::Fd> receive_master(const base::Fd& listener) {
 // One command: its words, and the files that it works with; they vanish with it.
 struct OciRuntime::Command {
   std::vector<std::string> argv;
-  std::string log, pid_file, socket;
+  std::string log, pid_file, process, socket;
   Command() = default;
   Command(Command&&) = default;
   Command& operator=(Command&&) = default;
   ~Command() {
-    for (const std::string* path : {&log, &pid_file, &socket})
+    for (const std::string* path : {&log, &pid_file, &process, &socket})
       if (!path->empty()) ::unlink(path->c_str());
   }
 };
@@ -113,6 +113,7 @@ OciRuntime::Command OciRuntime::command(std::initializer_list<std::string_view> 
   const std::string stem = options_.scratch + "/" + std::to_string(next_++);
   out.log = stem + ".log";
   out.pid_file = stem + ".pid";
+  out.process = stem + ".json";
   out.socket = stem + ".sock";
   out.argv = {options_.program, "--root", options_.state_dir, "--log", out.log,
               "--log-format",   "json"};
@@ -161,29 +162,39 @@ Task<base::Result<std::shared_ptr<Child>>> OciRuntime::start(std::string id, std
   co_return co_await launch(run, std::move(request));
 }
 
-Task<base::Result<std::shared_ptr<Child>>> OciRuntime::exec(std::string id,
-                                                            std::vector<std::string> argv,
+base::Result<OciRuntime::Command> OciRuntime::exec_command(const std::string& id,
+                                                           const std::string& process,
+                                                           bool terminal) {
+  Command exec = command({"exec", "--detach"});
+  std::ofstream file(exec.process, std::ios::binary | std::ios::trunc);
+  file << process;
+  file.close();
+  if (!file) return base::fail(base::Errc::kIo, "write " + exec.process);
+  exec.argv.insert(exec.argv.end(), {"--pid-file", exec.pid_file, "--process", exec.process});
+  if (terminal) exec.argv.insert(exec.argv.end(), {"--console-socket", exec.socket});
+  exec.argv.push_back(id);
+  return exec;
+}
+
+Task<base::Result<std::shared_ptr<Child>>> OciRuntime::exec(std::string id, std::string process,
                                                             Streams3 streams) {
-  Command exec = command({"exec", "--detach", "--cwd", "/"});
-  exec.argv.insert(exec.argv.end(), {"--pid-file", exec.pid_file, id});
-  exec.argv.insert(exec.argv.end(), argv.begin(), argv.end());
-  SpawnRequest request;
-  request.in = streams.in;
-  request.out = streams.out;
-  request.err = streams.err;
-  co_return co_await launch(exec, std::move(request));
+  auto exec = exec_command(id, process, false);
+  if (!exec) co_return tl::unexpected(exec.error());
+  SpawnRequest spawn;
+  spawn.in = streams.in;
+  spawn.out = streams.out;
+  spawn.err = streams.err;
+  co_return co_await launch(*exec, std::move(spawn));
 }
 
 Task<base::Result<std::pair<std::shared_ptr<Child>, base::Fd>>> OciRuntime::exec_terminal(
-    std::string id, std::vector<std::string> argv) {
-  Command exec = command({"exec", "--detach", "--cwd", "/", "--tty"});
-  exec.argv.insert(exec.argv.end(),
-                   {"--console-socket", exec.socket, "--pid-file", exec.pid_file, id});
-  exec.argv.insert(exec.argv.end(), argv.begin(), argv.end());
-  auto listener = listen_on(exec.socket);
+    std::string id, std::string process) {
+  auto exec = exec_command(id, process, true);
+  if (!exec) co_return tl::unexpected(exec.error());
+  auto listener = listen_on(exec->socket);
   if (!listener) co_return tl::unexpected(listener.error());
-  SpawnRequest request;
-  auto child = co_await launch(exec, std::move(request));
+  SpawnRequest spawn;
+  auto child = co_await launch(*exec, std::move(spawn));
   if (!child) co_return tl::unexpected(child.error());
   auto master = receive_master(*listener);
   if (!master) {

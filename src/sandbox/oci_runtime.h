@@ -40,11 +40,12 @@ class OciRuntime {
   // Creates and starts the container of `bundle`; its first process.
   Task<base::Result<std::shared_ptr<Child>>> start(std::string id, std::string bundle,
                                                    const Preparation& preparation);
-  Task<base::Result<std::shared_ptr<Child>>> exec(std::string id, std::vector<std::string> argv,
+  Task<base::Result<std::shared_ptr<Child>>> exec(std::string id, std::string process,
                                                   Streams3 streams);
-  // With a terminal: the second value is the pseudo terminal's master.
+  // `process`: oci_exec_process(). With a terminal: the second value is the pseudo terminal's
+  // master.
   Task<base::Result<std::pair<std::shared_ptr<Child>, base::Fd>>> exec_terminal(
-      std::string id, std::vector<std::string> argv);
+      std::string id, std::string process);
   Task<base::Status> remove(std::string id);  // kills what still runs; no such container is fine
   // Host pid of the first process while it runs; kNotFound when there is no such container.
   Task<base::Result<pid_t>> running(std::string id);
@@ -53,6 +54,8 @@ class OciRuntime {
  private:
   struct Command;
   Command command(std::initializer_list<std::string_view> words);
+  base::Result<Command> exec_command(const std::string& id, const std::string& process,
+                                     bool terminal);
   Task<base::Result<std::shared_ptr<Child>>> launch(const Command& command, SpawnRequest request);
 
   Children& children_;

@@ -8,10 +8,13 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "sandbox/guest_login.h"
 #include "sandbox/label.h"
 #include "sandbox/loop_disk.h"
+#include "sandbox/oci_bundle.h"
 #include "sandbox/oci_process.h"
 
 namespace sandtrap::sandbox {
@@ -29,6 +32,11 @@ std::string instance_of(const std::string& data_dir) {
   return fmt::format("{:08x}", hash);
 }
 
+std::string read_config(const std::string& bundle) {
+  std::ifstream file(bundle + "/config.json", std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
 struct Pipe {
   base::Fd read, write;
 };
@@ -43,14 +51,13 @@ base::Result<Pipe> make_pipe(std::uint32_t owner) {
 }
 
 Task<base::Result<std::unique_ptr<Process>>> exec_pipes(std::shared_ptr<OciShared> shared,
-                                                        std::string id,
-                                                        std::vector<std::string> argv) {
+                                                        std::string id, std::string process) {
   const std::uint32_t owner = shared->options.userns_base;
   auto in = make_pipe(owner), out = make_pipe(owner), err = make_pipe(owner);
   for (const auto* one : {&in, &out, &err})
     if (!*one) co_return tl::unexpected(one->error());
   Streams3 streams{in->read.get(), out->write.get(), err->write.get()};
-  auto child = co_await shared->runtime->exec(std::move(id), std::move(argv), streams);
+  auto child = co_await shared->runtime->exec(std::move(id), std::move(process), streams);
   if (!child) co_return tl::unexpected(child.error());
   Process::Streams ends;
   ends.input = std::move(in->write);
@@ -60,9 +67,9 @@ Task<base::Result<std::unique_ptr<Process>>> exec_pipes(std::shared_ptr<OciShare
 }
 
 Task<base::Result<std::unique_ptr<Process>>> exec_terminal(std::shared_ptr<OciShared> shared,
-                                                           std::string id, Terminal terminal,
-                                                           std::vector<std::string> argv) {
-  auto started = co_await shared->runtime->exec_terminal(std::move(id), std::move(argv));
+                                                           std::string id, std::string process,
+                                                           Terminal terminal) {
+  auto started = co_await shared->runtime->exec_terminal(std::move(id), std::move(process));
   if (!started) co_return tl::unexpected(started.error());
   auto& [child, master] = *started;
   // `login` sets it too; whoever comes first, nothing ever sees 0x0.
@@ -100,26 +107,35 @@ bool valid_sandbox_id(std::string_view id) {
 
 OciSandbox::OciSandbox(std::shared_ptr<OciShared> shared, std::string id,
                        std::shared_ptr<Child> init)
-    : shared_(std::move(shared)), id_(std::move(id)), init_(std::move(init)) {}
+    : shared_(std::move(shared)),
+      id_(std::move(id)),
+      config_(read_config(shared_->bundle(id_))),
+      init_(std::move(init)) {}
+
+base::Result<std::string> OciSandbox::process_for(const ProcessSpec& spec) const {
+  auto argv = guest_login_arguments(spec);
+  if (!argv) return tl::unexpected(argv.error());
+  return oci_exec_process(config_, *argv, spec.terminal.has_value());
+}
 
 Task<base::Result<std::unique_ptr<Process>>> OciSandbox::exec(const ProcessSpec& spec) {
-  auto argv = guest_login_arguments(spec);
-  if (!argv) co_return tl::unexpected(argv.error());
+  auto process = process_for(spec);
+  if (!process) co_return tl::unexpected(process.error());
   if (!init_ || init_->result())
     co_return base::fail(base::Errc::kUnavailable, "the sandbox has ended");
   shared_->children.sweep();
   if (spec.terminal)
-    co_return co_await exec_terminal(shared_, id_, *spec.terminal, std::move(*argv));
-  co_return co_await exec_pipes(shared_, id_, std::move(*argv));
+    co_return co_await exec_terminal(shared_, id_, std::move(*process), *spec.terminal);
+  co_return co_await exec_pipes(shared_, id_, std::move(*process));
 }
 
 Task<base::Status> OciSandbox::verify() {
   ProcessSpec spec;
   spec.kind = ProcessKind::kExec;
   spec.command = "/bin/true";
-  auto argv = guest_login_arguments(spec);
-  if (!argv) co_return tl::unexpected(argv.error());
-  auto child = co_await shared_->runtime->exec(id_, std::move(*argv), Streams3{});
+  auto process = process_for(spec);
+  if (!process) co_return tl::unexpected(process.error());
+  auto child = co_await shared_->runtime->exec(id_, std::move(*process), Streams3{});
   if (!child) co_return base::wrap("verify", child.error());
   if (!co_await (*child)->wait(shared_->options.verify_timeout)) {
     (void)(*child)->signal_group(SIGKILL);  // may have ended meanwhile

@@ -47,8 +47,11 @@ class OciSandbox final : public Sandbox {
   Task<void> destroy() override;
 
  private:
+  base::Result<std::string> process_for(const ProcessSpec& spec) const;
+
   std::shared_ptr<OciShared> shared_;  // outlives the engine where a test lets it
   std::string id_;
+  std::string config_;           // its bundle's config.json
   std::shared_ptr<Child> init_;  // shared with the wait in flight; null: not running
 };
 
