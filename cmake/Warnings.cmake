@@ -2,8 +2,6 @@
 add_library(sandtrap_warnings INTERFACE)
 target_compile_options(sandtrap_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-  # GCC 12 inlines half of the pair with which Asio allocates coroutine frames, and misjudges it.
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-mismatched-new-delete>
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast>
   # With the sanitizers' inlining GCC 12 takes the two halves of Asio's coroutine frame allocator
   # for a mismatched pair.
