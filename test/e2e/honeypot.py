@@ -158,10 +158,10 @@ class Honeypot:
         return sorted((self.data / "recordings").rglob("*.cast"))
 
     # ---- clients
-    def ssh_options(self, source="127.0.0.1"):
+    def ssh_options(self, source="127.0.0.1", prompts=1):
         return ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                 "-o", "LogLevel=ERROR", "-o", "PreferredAuthentications=password", "-o", "PubkeyAuthentication=no",
-                "-o", "NumberOfPasswordPrompts=1", "-o", f"BindAddress={source}"]
+                "-o", f"NumberOfPasswordPrompts={prompts}", "-o", f"BindAddress={source}"]
 
     def ssh_command(self, *args, source="127.0.0.1", user="root", password="letmein", options=()):
         return ["sshpass", "-p", password, "ssh", *self.ssh_options(source), *options, "-p", str(self.port),

@@ -30,7 +30,7 @@ def test_third_password_is_accepted_and_the_user_is_root(pot):
 
 
 def test_three_passwords_on_one_connection(pot):
-    child = pexpect.spawn("ssh", [*pot.ssh_options("127.0.1.2"), "-o", "NumberOfPasswordPrompts=3", "-p", str(pot.port),
+    child = pexpect.spawn("ssh", [*pot.ssh_options("127.0.1.2", prompts=3), "-p", str(pot.port),
                                   "root@127.0.0.1", "id -u"], encoding="utf-8", timeout=20)
     for guess in ("a", "b", "c"):
         child.expect("password: ")
