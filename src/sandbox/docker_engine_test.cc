@@ -165,9 +165,10 @@ TEST_F(DockerEngineTest, TerminalHasSizeModesResizeAndJobControl) {
   EXPECT_NE(outcome.output.find("name=-bash t=xterm /dev/pts/"), std::string::npos)
       << outcome.output;
   ASSERT_TRUE(run(io_, process->resize(120, 50, 0, 0)));
-  conversation.input = "stty size; sleep 1000\n";
-  conversation.until = "50 120";
-  EXPECT_FALSE(converse(io_, *process, streams, conversation).timed_out);
+  conversation.input = "stty size; sh -c 'echo up$((1+1)); exec sleep 1000'\n";
+  conversation.until = "up2";
+  outcome = converse(io_, *process, streams, conversation);
+  EXPECT_NE(outcome.output.find("50 120"), std::string::npos) << outcome.output;
   conversation.input = "\x18";
   conversation.until = "# ";  // the prompt is back
   EXPECT_FALSE(converse(io_, *process, streams, conversation).timed_out);

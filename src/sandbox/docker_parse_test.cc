@@ -9,6 +9,7 @@
 #include "sandbox/docker_exits.h"
 #include "sandbox/docker_process.h"
 #include "sandbox/docker_profile.h"
+#include "sandbox/docker_ready.h"
 
 namespace sandtrap::sandbox {
 namespace {

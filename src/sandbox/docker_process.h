@@ -18,13 +18,6 @@ struct DockerTarget {
 Task<base::Result<std::unique_ptr<Process>>> start_docker_process(
     std::shared_ptr<DockerContext> context, DockerTarget target, ProcessSpec spec);
 
-// What login wrote so far: incomplete, its pid inside the sandbox, or not login at all.
-struct GuestReady {
-  enum class State { kIncomplete, kReady, kForeign } state = State::kIncomplete;
-  int pid = 0;
-};
-GuestReady parse_guest_ready(base::ByteView bytes, bool multiplexed);
-
 // The status as sshd would report it, from Docker's one number: a shell that was killed by signal n
 // and one that returned 128+n look alike there.
 ExitResult docker_exit_result(int code, const ProcessSpec& spec);
