@@ -56,13 +56,13 @@ def test_terminal_work(pot):
     child.expect(re.escape("\x1b[") + r".*tmp")
     child.expect(PROMPT)
     # Ctrl-C
-    child.sendline("sleep 100")
-    child.expect("sleep 100\r\n")
+    child.sendline("sh -c 'echo running; exec sleep 100'")
+    child.expect("running\r\n")
     child.sendcontrol("c")
     child.expect(PROMPT)
     # Ctrl-Z and fg
-    child.sendline("sleep 2")
-    child.expect("sleep 2\r\n")
+    child.sendline("sh -c 'echo running; exec sleep 2'")
+    child.expect("running\r\n")
     child.sendcontrol("z")
     child.expect("Stopped")
     child.expect(PROMPT)

@@ -8,6 +8,15 @@ import pexpect
 from honeypot import wait_until
 
 
+def replay(cast):
+    """asciinema wants a terminal of its own."""
+    player = pexpect.spawn("asciinema", ["cat", str(cast)], encoding="utf-8", timeout=30)
+    shown = player.read()
+    player.close()
+    assert player.exitstatus == 0, shown
+    return shown
+
+
 def test_every_recording_replays_and_every_event_parses(fresh, engine):
     pot = fresh(size=2, linger="1s")
     pot.ssh("echo shown; echo hidden >&2", source="127.0.8.1")
@@ -29,11 +38,9 @@ def test_every_recording_replays_and_every_event_parses(fresh, engine):
         assert hashlib.sha256(cast.read_bytes()).hexdigest() == event["sha256"]
         header = json.loads(cast.read_bytes().split(b"\n", 1)[0])
         assert header["version"] == 2
-        shown = subprocess.run(["asciinema", "cat", str(cast)], capture_output=True, timeout=30)
-        assert shown.returncode == 0, shown.stderr
-        replays.append(shown.stdout)
-    text = b"".join(replays)
-    assert b"shown\n" in text and "grüße".encode() in text
+        replays.append(replay(cast))
+    text = "".join(replays)
+    assert "shown\n" in text and "grüße" in text
 
     binary = [e for e in finished if e.get("sidecar_path")]
     assert binary and any(blob in (pot.data / e["sidecar_path"]).read_bytes() for e in binary)
