@@ -17,7 +17,8 @@ case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 system_socket=/var/run/docker.sock
 socket=$dir/docker.sock
 pid_file=$dir/docker.pid
-cgroup_name=sandtrap-test-engine
+# One per DIR: several such engines may run.
+cgroup_name=sandtrap-test-engine-$(printf %s "$dir" | cksum | cut -d" " -f1)
 
 answers() { # SOCKET
   [ -S "$1" ] && [ "$(curl -s --max-time 2 --unix-socket "$1" http://docker/_ping 2>/dev/null)" = OK ]
@@ -27,7 +28,7 @@ our_pid() { # prints the pid of the engine that was started for DIR, if it still
   pid=$(cat "$pid_file" 2>/dev/null) || return 1
   case $pid in '' | *[!0-9]*) return 1 ;; esac
   # A pid may have been reused since: only a dockerd on our data root is ours.
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--data-root=$dir/data" || return 1
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--data-root=$dir/data" || return 1
   echo "$pid"
 }
 
@@ -104,11 +105,11 @@ stop() {
 
 stop_shims() { # containers of an engine that died uncleanly: their shims name our containerd
   for cmdline in /proc/[0-9]*/cmdline; do
-    tr '\0' ' ' <"$cmdline" 2>/dev/null | grep -q "^[^ ]*containerd-shim.* -address $dir/run/" ||
+    { tr '\0' ' ' <"$cmdline"; } 2>/dev/null | grep -q "^[^ ]*containerd-shim.* -address $dir/run/" ||
       continue
     shim=${cmdline#/proc/}
     shim=${shim%/cmdline}
-    tr ' ' '\n' <"/proc/$shim/task/$shim/children" 2>/dev/null | while read -r child; do
+    { tr ' ' '\n' <"/proc/$shim/task/$shim/children"; } 2>/dev/null | while read -r child; do
       kill -KILL "$child" 2>/dev/null || true
     done
     kill -KILL "$shim" 2>/dev/null || true
