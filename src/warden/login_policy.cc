@@ -76,7 +76,7 @@ LoginDecision LoginPolicy::decide(const SourceKey& source, const LoginRequest& r
   const LoginDecision decision = decide_password(source, request, now);
   if (decision.accepted) {
     table_.forget_failures(source);
-  } else if (decision.decided_by != "other_password") {
+  } else {
     table_.add_failure(source, now);
   }
   return decision;
@@ -95,11 +95,9 @@ LoginDecision LoginPolicy::decide_password(const SourceKey& source, const LoginR
                        : LoginDecision{true, "credentials"};
   }
   const Fingerprint user = fingerprint(request.user);
-  if (const auto earned = table_.earned(source, user, now)) {
-    return earned->password == fingerprint(request.secret) ? LoginDecision{true, "returning"}
-                                                           : LoginDecision{false, "other_password"};
-  }
-  if (!enough_failures(source, now)) return {false, "no_match"};
+  const auto earned = table_.earned(source, user, now);
+  if (earned && earned->password == fingerprint(request.secret)) return {true, "returning"};
+  if (!enough_failures(source, now)) return {false, earned ? "other_password" : "no_match"};
   table_.earn(source, EarnedLogin{user, fingerprint(request.secret), now}, now);
   return {true, "accept_after_failures"};
 }

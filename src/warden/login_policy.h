@@ -6,12 +6,12 @@
 //   deny_passwords         what worms try to find honeypots that accept anything: refused
 //   credentials            the ordered list of the settings; an entry may deny (credentials_deny)
 //   returning              this source earned this user with this very password: accepted
-//   other_password         it earned this user with another one (a machine has one): refused
-//   accept_after_failures  enough failures of this source came before: accepted, and earned
+//   accept_after_failures  enough failures of this source came before: accepted, and earned in the
+//                          place of what it had for this user
+//   other_password         it earned this user with another one: refused
 //   no_match               refused
-// Every refused password counts as a failure of its source, but for `other_password` (or a robot
-// that goes on guessing a user it has would get the next user at once). Every accepted one sets the
-// source back to zero. Keys: `public_keys` of the settings. Everything else: refused ("method").
+// Every refused password counts as a failure of its source, every accepted one sets the source back
+// to zero. Keys: `public_keys` of the settings. Everything else: refused ("method").
 #pragma once
 
 #include <cstdint>

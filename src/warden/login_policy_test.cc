@@ -52,16 +52,25 @@ TEST(LoginPolicy, AnEarnedPasswordSticksToItsUserAndSource) {
   ASSERT_TRUE(p.last.accepted);
   EXPECT_EQ(p.by(password("root", "c")), "returning");
   EXPECT_TRUE(p.last.accepted);
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(p.by(password("root", "d")), "other_password");
-    EXPECT_FALSE(p.last.accepted);
-  }
+  EXPECT_EQ(p.by(password("root", "d")), "other_password");
+  EXPECT_FALSE(p.last.accepted);
+  EXPECT_EQ(p.by(password("root", "c")), "returning");
   // A new user starts from zero again.
   EXPECT_EQ(p.by(password("admin", "x")), "no_match");
   EXPECT_EQ(p.by(password("admin", "y")), "no_match");
   EXPECT_EQ(p.by(password("admin", "z")), "accept_after_failures");
   EXPECT_EQ(p.by(password("root", "c")), "returning");
   EXPECT_EQ(p.by(password("root", "c"), kElsewhere), "no_match");
+}
+
+TEST(LoginPolicy, TheNextThirdPasswordTakesTheEarnedOnesPlace) {
+  Policy p;
+  for (const char* wrong : {"a", "b", "c"}) p.by(password("root", wrong));
+  EXPECT_EQ(p.by(password("root", "d")), "other_password");
+  EXPECT_EQ(p.by(password("root", "e")), "other_password");
+  EXPECT_EQ(p.by(password("root", "f")), "accept_after_failures");
+  EXPECT_EQ(p.by(password("root", "c")), "other_password");
+  EXPECT_EQ(p.by(password("root", "f")), "returning");
 }
 
 TEST(LoginPolicy, MemoryExpires) {
