@@ -8,6 +8,7 @@
 namespace sandtrap::gate {
 namespace {
 
+constexpr std::size_t kModeSize = 5;          // opcode and argument (RFC 4254 §8)
 constexpr std::uint32_t kMaxPrograms = 1000;  // what the warden permits (ipc/permissions.h)
 
 // RFC 4254 §6.10's list; the others carry OpenSSH's suffix.
@@ -45,8 +46,16 @@ void Session::handle(const ssh::ChannelOpened& event) {
 
 void Session::handle(const ssh::PtyRequest& event) {
   if (Program* program = find(event.channel)) {
-    program->pty = ipc::Pty{event.term,     event.columns,   event.rows,
-                            event.width_px, event.height_px, event.modes};
+    // No terminal has such a name and no client so many modes; the warden would take a message that
+    // it cannot decode for an attack and hang up on all sessions.
+    base::Bytes modes = event.modes;
+    modes.resize(std::min(modes.size(), ipc::kMaxModes / kModeSize * kModeSize));
+    program->pty = ipc::Pty{event.term.substr(0, ipc::kMaxShort),
+                            event.columns,
+                            event.rows,
+                            event.width_px,
+                            event.height_px,
+                            std::move(modes)};
   }
   emit(event::PtyRequested{event.channel, event.term, event.columns, event.rows,
                            base::to_hex(event.modes)});
@@ -54,8 +63,11 @@ void Session::handle(const ssh::PtyRequest& event) {
 
 void Session::handle(const ssh::EnvRequest& event) {
   Program* program = find(event.channel);
+  const std::size_t size = event.name.size() + event.value.size();
   if (program != nullptr && event.accepted && program->env.size() < ipc::kMaxEnv &&
-      event.name.size() <= ipc::kMaxShort && event.value.size() <= ipc::kMaxShort) {
+      event.name.size() <= ipc::kMaxShort && event.value.size() <= ipc::kMaxShort &&
+      program->env_bytes + size <= ipc::kMaxEnvBytes) {
+    program->env_bytes += size;
     program->env.emplace_back(event.name, event.value);
   }
   emit(event::EnvRequested{event.channel, event.name, event.value, event.accepted});

@@ -112,7 +112,7 @@ void walk_process(V& v, M& m) {
     v.session(m.session), v.number(m.channel), v.number(m.kind), v.text(m.command, kMaxCommand);
     v.flag(m.has_pty), v.text(m.pty.term, kMaxShort);
     v.number(m.pty.columns), v.number(m.pty.rows), v.number(m.pty.width_px);
-    v.number(m.pty.height_px), v.bytes(m.pty.modes, kMaxShort);
+    v.number(m.pty.height_px), v.bytes(m.pty.modes, kMaxModes);
     v.list(m.env, kMaxEnv, kStringPair);
   } else if constexpr (kIs<M, ResizeProcess>) {
     v.session(m.session), v.number(m.channel), v.number(m.columns), v.number(m.rows);

@@ -21,6 +21,10 @@ inline constexpr std::size_t kMaxShort = 1024;          // user names, terms, al
 inline constexpr std::size_t kMaxCommand = 131072;      // Linux's MAX_ARG_STRLEN
 inline constexpr std::size_t kMaxDescriptors = 16;
 inline constexpr std::size_t kMaxEnv = 64;
+inline constexpr std::size_t kMaxEnvBytes = 48 * 1024;  // of all names and values
+inline constexpr std::size_t kMaxModes = 8192;          // 256 opcodes take 1280
+// With these an OpenProcess is a message, whatever the client sent.
+static_assert(kMaxCommand + kMaxEnvBytes + kMaxModes + kMaxShort + 2048 <= kMaxMessage);
 
 // ---- gate -> warden
 struct SessionOpened {
