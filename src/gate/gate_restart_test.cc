@@ -145,7 +145,7 @@ TEST_F(GateRestart, AClientThatVanishesHangsItsProgramUp) {
 TEST_F(GateRestart, TheGateEndsWithItsSupervisor) {
   Rig rig;
   const base::Fd idle = rig.connect();
-  ASSERT_TRUE(rig.until([&] { return rig.warden.seen["SessionOpened"] == 1; }));
+  ASSERT_TRUE(rig.until([&] { return rig.count_events("connection.opened") == 1; }));
   rig.drop_control();
   int status = -1;
   ASSERT_TRUE(rig.until([&] { return rig.exited(rig.gate, status); }));

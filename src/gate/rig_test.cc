@@ -107,6 +107,13 @@ bool Rig::has_event(const std::string& text) const {
   return scribe.events().find(text) != std::string::npos;
 }
 
+std::size_t Rig::count_events(const std::string& name) const {
+  const std::string text = scribe.events(), mark = "\"event\":\"" + name + "\"";
+  std::size_t count = 0;
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) ++count;
+  return count;
+}
+
 std::size_t Rig::resident_kib() const {
   const std::string status = read_file("/proc/" + std::to_string(gate) + "/status");
   const std::size_t at = status.find("VmRSS:");

@@ -116,6 +116,7 @@ class Rig {
   void drain(std::uint32_t grace);
   void drop_control() { control_->close(); }
   bool has_event(const std::string& text) const;
+  std::size_t count_events(const std::string& name) const;
   std::size_t resident_kib() const;  // of the gate
   std::size_t sidecar_size() const;  // of the latest recording
 

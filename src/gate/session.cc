@@ -40,7 +40,6 @@ Session::~Session() = default;
 
 void Session::start() {
   emit(event::ConnectionOpened{local_.ip, local_.port});
-  services_.warden.send(ipc::SessionOpened{id_, remote_.ip, remote_.port, local_.ip, local_.port});
   if (!socket_.open()) doom("no descriptor", false);
   turn();
 }
@@ -237,7 +236,7 @@ void Session::finish() {
   closed.auth_attempts = auth_attempts_;
   closed.channels = channels_;
   emit(closed);
-  services_.warden.send(ipc::SessionClosed{id_});
+  if (announced_) services_.warden.send(ipc::SessionClosed{id_});
   socket_.close();
   timer_.cancel();
   owner_.closed(*this);

@@ -93,6 +93,8 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   void handle(const ssh::SignNeeded& event);
   void handle(const ssh::ProveNeeded& event);
   void handle(ssh::AuthAttempt& event);
+  void announce();
+  void resume();
   void ask(Question question);
   std::optional<Question> take_question(std::uint32_t request, bool authentication);
   void log_attempt(const ssh::AuthAttempt& attempt, bool accepted, const std::string& decided_by);
@@ -153,6 +155,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
                 programs_opened_ = 0;
   std::size_t read_hint_;
   bool reading_ = false, writing_ = false, in_turn_ = false;
+  bool announced_ = false;  // the warden knows this session
   bool authenticated_ = false, interactive_set_ = false, finished_ = false;
   std::optional<ssh::Closed> closing_;  // the engine or we have decided
   bool silent_ = false;                 // what is still to be sent is not sent

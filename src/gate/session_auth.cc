@@ -36,7 +36,16 @@ bool is_key_query(const ssh::Credential& credential) {
 
 }  // namespace
 
+// At the first question, not at the first byte: most connections never get so far, and need not
+// wake a second process.
+void Session::announce() {
+  if (announced_) return;
+  announced_ = services_.warden.send(
+      ipc::SessionOpened{id_, remote_.ip, remote_.port, local_.ip, local_.port});
+}
+
 void Session::ask(Question question) {
+  announce();
   // Without a warden the question waits for the next one; then it is asked by warden_back().
   if (!services_.warden.send(question.message) && !warden_deadline_) {
     warden_deadline_ = base::monotonic_now() + services_.warden_patience;
@@ -179,6 +188,22 @@ void Session::warden_lost() {
 void Session::warden_back() {
   ++warden_;
   warden_deadline_.reset();
+  if (announced_) {
+    resume();
+  } else if (!questions_.empty()) {
+    announce();
+  }
+  for (const Question& question : questions_) services_.warden.send(question.message);
+  for (auto& [channel, program] : programs_) {
+    if (program.stage != Program::Stage::kOpening) continue;
+    program.warden = warden_;
+    services_.warden.send(program.request);
+  }
+  turn();
+}
+
+// Tells a new warden what the old one knew.
+void Session::resume() {
   ipc::SessionResumed resumed;
   resumed.session = id_;
   resumed.source_ip = remote_.ip;
@@ -191,13 +216,6 @@ void Session::warden_back() {
     if (alive) resumed.channels.push_back(channel);
   }
   services_.warden.send(std::move(resumed));
-  for (const Question& question : questions_) services_.warden.send(question.message);
-  for (auto& [channel, program] : programs_) {
-    if (program.stage != Program::Stage::kOpening) continue;
-    program.warden = warden_;
-    services_.warden.send(program.request);
-  }
-  turn();
 }
 
 // The warden did not come back in time.
