@@ -200,6 +200,7 @@ void Auth::submit(std::uint32_t id, bool accepted, Instant now) {
     const bool pam = method_ == Method::kPassword || method_ == Method::kPrompt;
     return fail(pam ? Work::kPam : Work::kNone, now);
   }
+  if (method_ == Method::kKeyQuery || method_ == Method::kKeySigned) ++keys_found_;
   if (method_ == Method::kKeyQuery) {
     sink_.send(key_answer_);
     // The answer is out, but sshd pads every request that did not log in.

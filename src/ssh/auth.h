@@ -35,6 +35,8 @@ class Auth {
   bool waiting() const { return state_ == State::kDeciding || state_ == State::kHolding; }
   const std::string& user() const { return user_; }
   bool succeeded() const { return state_ == State::kDone; }
+  // How often a key was looked up and found: sshd has something to tell about each time.
+  std::uint32_t keys_found() const { return keys_found_; }
 
   void submit(std::uint32_t id, bool accepted, Instant now);
   std::optional<Instant> deadline() const;
@@ -93,6 +95,7 @@ class Auth {
   std::uint32_t attempts_ = 0;    // requests so far
   std::uint32_t failures_ = 0;    // those that count against max_auth_tries
   std::uint32_t attempt_id_ = 0;  // of the last AuthAttempt
+  std::uint32_t keys_found_ = 0;
 };
 
 }  // namespace sandtrap::ssh

@@ -33,6 +33,7 @@ class Connection {
              std::vector<Event>& events, ConnectionPeer peer);
 
   void announce_host_keys();  // hostkeys-00@openssh.com
+  void tell_key_options(std::uint32_t times);
   void handle(const Packet& packet);
   // A decision is outstanding: no further packet may be handled.
   bool waiting() const { return starting_.has_value() || proving_; }

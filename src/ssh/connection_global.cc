@@ -26,6 +26,12 @@ void Connection::announce_host_keys() {
   sink_.send(w.view());
 }
 
+void Connection::tell_key_options(std::uint32_t times) {
+  const std::string home = peer_.user == "root" ? "/root" : "/home/" + peer_.user;
+  const std::string text = home + "/.ssh/authorized_keys" + profile_.key_debug;
+  for (std::uint32_t i = 0; i < times; ++i) send_debug(text);
+}
+
 void Connection::answer_global(bool want_reply, bool success) {
   if (!want_reply) return;
   sink_.send(Writer(success ? message::kRequestSuccess : message::kRequestFailure).view());

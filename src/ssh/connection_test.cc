@@ -107,15 +107,15 @@ TEST_F(ConnectionTest, DirectTcpip) {
   const auto direct = [](std::uint32_t port) {
     return open(5, "direct-tcpip").string("mail.example").u32(port).string("127.0.0.1").u32(4000);
   };
-  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 1 open failed"});
+  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 2 Connection refused"});
+  EXPECT_EQ(after(direct(65536)), Lines{"OPEN_FAILURE 5 1 open failed"});
   const auto request = take_event<ForwardRequest>(events_);
   EXPECT_EQ(request.host, "mail.example");
   EXPECT_EQ(request.port, 25U);
   EXPECT_EQ(request.originator, "127.0.0.1:4000");
   connection_.reset();
-  profile_.no_port_forwarding = false;
-  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 2 Connection refused"});
-  EXPECT_EQ(after(direct(65536)), Lines{"OPEN_FAILURE 5 1 open failed"});
+  profile_.no_port_forwarding = true;
+  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 1 open failed"});
 }
 
 TEST_F(ConnectionTest, OtherForwardings) {
@@ -131,6 +131,10 @@ TEST_F(ConnectionTest, OtherForwardings) {
 }
 
 TEST_F(ConnectionTest, GlobalForwardings) {
+  EXPECT_EQ(after(global("tcpip-forward").string("").u32(70000)), Lines{"REQUEST_FAILURE"});
+  events_.clear();
+  connection_.reset();
+  profile_.no_port_forwarding = true;
   EXPECT_EQ(after(global("tcpip-forward").string("").u32(8080)),
             (Lines{"DEBUG Server has disabled port forwarding.", "REQUEST_FAILURE"}));
   EXPECT_EQ(take_event<ForwardRequest>(events_).port, 8080U);
@@ -139,9 +143,14 @@ TEST_F(ConnectionTest, GlobalForwardings) {
   EXPECT_EQ(after(global("cancel-tcpip-forward").string("").u32(80)), Lines{"REQUEST_FAILURE"});
   EXPECT_EQ(after(global("streamlocal-forward@openssh.com").string("/tmp/s")),
             (Lines{"DEBUG Server has disabled streamlocal forwarding.", "REQUEST_FAILURE"}));
-  connection_.reset();
-  profile_.no_port_forwarding = false;
-  EXPECT_EQ(after(global("tcpip-forward").string("").u32(70000)), Lines{"REQUEST_FAILURE"});
+}
+
+TEST_F(ConnectionTest, TellsOfEachTimeThatTheKeyWasFound) {
+  connection().tell_key_options(2);
+  const std::string line =
+      "DEBUG /root/.ssh/authorized_keys:1: key options: agent-forwarding port-forwarding pty "
+      "user-rc x11-forwarding";
+  EXPECT_EQ(sink_.take(), (Lines{line, line}));
 }
 
 TEST_F(ConnectionTest, UnknownGlobalRequestsFailOnlyIfAsked) {

@@ -43,12 +43,19 @@ struct Profile {
   // From USERAUTH_SUCCESS to hostkeys-00@openssh.com: sshd forks and opens the PAM session.
   std::chrono::microseconds session_setup_min{10000}, session_setup_max{16000};
 
+  // Told in a DEBUG message after the login, once for each time that the user's key was found in
+  // ~/.ssh/authorized_keys; behind the path.
+  std::string key_debug =
+      ":1: key options: agent-forwarding port-forwarding pty user-rc x11-forwarding";
+
   // Connection layer
   std::uint32_t max_sessions = 10;
   std::uint32_t window = 2097152, max_packet = 32768;        // session channels, both directions
   std::uint32_t output_block = 32768;                        // largest CHANNEL_DATA we send
   std::vector<std::string> accepted_env = {"LANG", "LC_*"};  // trailing * is a wildcard
-  bool no_port_forwarding = true;  // refuse direct-tcpip with reason 1 "open failed"
+  // AllowTcpForwarding no: refuse direct-tcpip with reason 1 "open failed". Else it fails as if
+  // nobody listened there.
+  bool no_port_forwarding = false;
 
   // Limits
   std::uint32_t max_packet_length = 262144;

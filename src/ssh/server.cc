@@ -61,6 +61,7 @@ struct Server::Impl {
   std::optional<Instant> session_setup;  // between the two
   std::optional<Connection> connection;  // from then on
   std::string user, host_key_algorithm, host_key_algorithms;
+  std::uint32_t keys_found = 0;
   std::size_t held_input = 0;
   bool peer_gone = false, closed = false;
 };
@@ -109,6 +110,7 @@ std::optional<Event> Server::Impl::take_event() {
 void Server::Impl::after_auth() {
   if (!auth || !auth->succeeded()) return;
   user = auth->user();
+  keys_found = auth->keys_found();
   auth.reset();
   transport.set_authenticated();
   const base::Duration pause =
@@ -126,6 +128,7 @@ void Server::Impl::begin_connection() {
                      ConnectionPeer{user, transport.client_software(), Bytes(id.begin(), id.end()),
                                     std::move(host_key_algorithm), std::move(host_key_algorithms)});
   connection->announce_host_keys();
+  connection->tell_key_options(keys_found);
 }
 
 std::size_t Server::Impl::backlog_room() const {

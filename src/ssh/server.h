@@ -222,7 +222,9 @@ class Server {
   // A real sshd whose shell could not be started: FAILURE text and close.
   void disconnect(std::string_view reason_text);  // DISCONNECT(2) then Closed
 
-  ByteView pending_output() const;  // only ever appended to
+  // What one write should hold, for the segments on the wire to be sshd's. Only ever appended to;
+  // more may follow when it was consumed.
+  ByteView pending_output() const;
   void consumed(std::size_t n);     // pops its front
   bool session_started() const;     // a shell/exec/pty began: time for TCP_NODELAY
   std::size_t memory_used() const;  // bytes of buffers held, for limits and the bench

@@ -89,7 +89,11 @@ TEST_P(ServerKeyTest, QueryThenSignature) {
   Writer expected(message::kUserauthPkOk);
   expected.string(GetParam().second).string(key_.public_blob());
   EXPECT_EQ(answer, Lines{describe_packet(expected.view())});
-  EXPECT_EQ(joined_.exchange(request(true, false)).front(), "AUTH_SUCCESS");
+  const std::string found =
+      "DEBUG /root/.ssh/authorized_keys:1: key options: agent-forwarding port-forwarding pty "
+      "user-rc x11-forwarding";
+  EXPECT_EQ(joined_.exchange(request(true, false)),
+            (Lines{"AUTH_SUCCESS", "GLOBAL hostkeys-00@openssh.com", found, found}));
   EXPECT_EQ(joined_.log.back(), "authenticated root publickey");
 }
 

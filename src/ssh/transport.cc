@@ -16,6 +16,7 @@ constexpr std::size_t kStuckOutput = 1 << 20;
 constexpr std::size_t kMaxHeld = 16 << 20;
 constexpr std::size_t kMinRead = 512;
 constexpr std::size_t kReadAhead = 64 * 1024;
+constexpr std::size_t kLineEnd = 2;  // CR LF
 // Types of the transport that never wait for a key exchange to end: all but service and EXT_INFO.
 bool passes_key_exchange(std::uint8_t type) {
   return type <= message::kLastTransport && type != message::kServiceRequest &&
@@ -100,7 +101,9 @@ void Transport::Impl::read_identification() {
   if (state == IdentificationReader::State::kReading) return;
   events.push_back(ClientVersion{identification.line()});
   if (state != IdentificationReader::State::kAccepted) {
-    out.append(base::as_bytes(identification_error(state)));
+    const std::string_view line = identification_error(state);
+    out.append(base::as_bytes(line));
+    write_end = out.size() - kLineEnd;
     return close(state == IdentificationReader::State::kInvalid ? "invalid identification"
                                                                 : "protocol version mismatch",
                  false);
@@ -319,11 +322,13 @@ bool Transport::closed() const {
 }
 
 ByteView Transport::pending_output() const {
-  return impl_->out.view();
+  const ByteView all = impl_->out.view();
+  return impl_->write_end > 0 ? all.first(impl_->write_end) : all;
 }
 
 void Transport::consumed(std::size_t n) {
   impl_->out.consume(n);
+  impl_->write_end -= std::min(impl_->write_end, n);
   impl_->unflushed = std::min(impl_->unflushed, impl_->out.size());
   impl_->out.release_if_empty();
 }

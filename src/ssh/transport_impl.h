@@ -116,6 +116,9 @@ struct Transport::Impl {
   // Bytes at the end of `out` that a real sshd would still have in its own buffer: it loses them
   // when it dies without a word.
   std::size_t unflushed = 0;
+  // Where the next write ends, if not at the end of `out`. sshd writes an error line and its end
+  // apart, and Nagle's algorithm holds the second write: a reset then discards it.
+  std::size_t write_end = 0;
 };
 
 }  // namespace sandtrap::ssh

@@ -62,6 +62,7 @@ Bytes unimplemented_packet(std::uint32_t sequence) {
 
 struct Answer {
   Bytes output;
+  std::size_t last_write = 0;
   End end = End::kOpen;
 };
 
@@ -85,7 +86,12 @@ Answer ask(ByteView wire, bool half_close = false) {
   }
   if (half_close) server.peer_eof(Instant{});
   drain();
-  answer.output.assign(server.pending_output().begin(), server.pending_output().end());
+  while (!server.pending_output().empty()) {
+    const ByteView write = server.pending_output();
+    base::append(answer.output, write);
+    answer.last_write = write.size();
+    server.consumed(write.size());
+  }
   if (server.closed()) answer.end = wire.empty() ? End::kFin : End::kRst;
   return answer;
 }
@@ -120,6 +126,13 @@ struct IdCase {
   std::string input, reply;
   End end;
 };
+
+// Two writes, as sshd: Nagle's algorithm holds the second one, and a reset discards it.
+TEST(Identification, TheEndOfAnErrorLineIsAWriteOfItsOwn) {
+  EXPECT_EQ(ask("\n\n").last_write, 2u);
+  EXPECT_EQ(ask("SSH-1.5-x\n").last_write, 2u);
+  EXPECT_EQ(ask("SSH-2.0-Probe-1\n").last_write, kBanner.size());
+}
 
 TEST(Identification, ErrorsAreAnsweredAsSshdDoes) {
   const std::string nul(1, '\0');
