@@ -23,6 +23,7 @@ void keep_fixed(const config::Settings& running, config::Settings& next) {
   next.data_dir = running.data_dir;
   next.run_dir = running.run_dir;
   next.server.host_key_dir = running.server.host_key_dir;
+  next.server.moduli_file = running.server.moduli_file;
   next.server.gates = running.server.gates;
   next.server.gate_user = running.server.gate_user;
   next.server.scribe_user = running.server.scribe_user;

@@ -21,6 +21,7 @@ struct Server {                                        // server:
   std::vector<std::string> listen = {"0.0.0.0:2222"};  // "ip:port", "[v6]:port"
   std::string persona = "debian-12";
   std::string host_key_dir;  // default <data_dir>/keys
+  std::string moduli_file = "/etc/ssh/moduli";
   MaxStartups max_startups;
   std::uint32_t max_connections_per_source = 100;
   std::uint32_t max_connections = 4096;

@@ -47,6 +47,9 @@ std::vector<Key> server_keys() {
        TextType{in<kS, &Server::host_key_dir>, TextRule::kPath, {}, "<data_dir>/keys"},
        "The folder of the host keys; keys that are missing are generated at the first start.",
        false},
+      {"server", "moduli_file", TextType{in<kS, &Server::moduli_file>, TextRule::kPath},
+       "The groups for diffie-hellman-group-exchange, a moduli(5) file as OpenSSH installs it. "
+       "Without the file a few fixed groups are used, as sshd does then."},
       {"server", "max_startups", StartupsType{in<kS, &Server::max_startups>},
        "Limits connections that have not logged in, as MaxStartups of sshd_config(5): from `start` "
        "on, `rate` percent are refused, rising to all at `full`."},

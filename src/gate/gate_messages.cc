@@ -77,7 +77,7 @@ Status GateProcess::welcome(ipc::Welcome message, std::vector<base::Fd> sockets)
     return base::fail(Errc::kInvalid, "the warden brought no listening socket or host key");
   }
   sessions_.set_persona(
-      std::make_shared<const Persona>(persona_for(settings_, std::move(message))));
+      std::make_shared<const Persona>(persona_for(settings_, std::move(message), moduli_)));
   warden_.greeted();
   sessions_.for_each([](Session& session) { session.warden_back(); });
   if (draining_) return {};

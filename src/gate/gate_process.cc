@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "gate/moduli_file.h"
 #include "gate/persona.h"
 #include "gate/warm_up.h"
 #include "net/task.h"
@@ -130,9 +131,19 @@ boost::asio::awaitable<Status> GateProcess::take_welcome() {
   if (!packet) co_return base::wrap("warden", packet.error());
   auto* message = std::get_if<ipc::Welcome>(&packet->message);
   if (message == nullptr) co_return base::fail(Errc::kInvalid, "the warden did not greet");
-  warm_up(persona_for(settings_, *message), entropy_);
+  take_moduli();
+  warm_up(persona_for(settings_, *message, moduli_), entropy_);
   if (auto ok = lock_in(); !ok) co_return ok;
   co_return welcome(std::move(*message), std::move(packet->descriptors));
+}
+
+void GateProcess::take_moduli() {
+  auto moduli = read_moduli(settings_.server.moduli_file);
+  if (moduli) {
+    moduli_ = std::move(*moduli);
+  } else {
+    log_.info("group exchange uses fixed groups: {}", moduli.error().context);
+  }
 }
 
 Status GateProcess::lock_in() {

@@ -34,6 +34,7 @@ class GateProcess {
   boost::asio::awaitable<base::Status> meet_peers();
   boost::asio::awaitable<base::Status> take_welcome();
   boost::asio::awaitable<base::Status> take_event_log();
+  void take_moduli();
   base::Status lock_in();
   boost::asio::awaitable<void> follow_control();
   void drain(std::chrono::seconds grace);
@@ -54,6 +55,7 @@ class GateProcess {
   base::Log& log_;
   base::SystemEntropy entropy_;
   base::Bytes scratch_;
+  std::vector<ssh::Modulus> moduli_;
   net::Channel control_;
   RoleLink warden_, scribe_;
   EventWriter events_;

@@ -16,9 +16,11 @@ ssh::Profile profile_for(const config::Settings& settings) {
   return profile;
 }
 
-Persona persona_for(const config::Settings& settings, ipc::Welcome welcome) {
+Persona persona_for(const config::Settings& settings, ipc::Welcome welcome,
+                    const std::vector<ssh::Modulus>& moduli) {
   Persona persona;
   persona.profile = profile_for(settings);
+  persona.profile.moduli = moduli;
   persona.delay_secret = welcome.delay_secret;
   for (auto& [type, blob] : welcome.host_keys) {
     persona.host_keys.push_back({std::move(type), std::move(blob)});

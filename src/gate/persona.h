@@ -8,6 +8,7 @@
 namespace sandtrap::gate {
 
 ssh::Profile profile_for(const config::Settings& settings);
-Persona persona_for(const config::Settings& settings, ipc::Welcome welcome);
+Persona persona_for(const config::Settings& settings, ipc::Welcome welcome,
+                    const std::vector<ssh::Modulus>& moduli);
 
 }  // namespace sandtrap::gate
