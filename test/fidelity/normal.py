@@ -1,5 +1,9 @@
 """Answers with what varies by nature masked: cookies, keys, signatures, primes."""
+import re
+
 from wire import Reader, u32
+
+KEY_PLACE = re.compile(rb"/[^ ]*:1:")
 
 
 def mask(payload):
@@ -18,6 +22,8 @@ def mask(payload):
             pass
     if kind == 33:
         return "GEX_REPLY"
+    if kind == 4:  # where the user's key was found
+        return f"4 {KEY_PLACE.sub(b'<path>:1:', payload[6:])!r}"
     if kind == 80 and b"hostkeys-00@openssh.com" in payload:
         return f"hostkeys-00 {len(payload)}"
     if kind == 81 and len(payload) > 40:
