@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -51,6 +53,23 @@ std::string reason(const base::Fd& report, const std::string& log) {
   const ssize_t n = ::pread(report.get(), text, sizeof(text), 0);
   if (n > 0) return std::string(text, static_cast<std::size_t>(n));
   return last_message(read_file(log));
+}
+
+// /dev/null as seen through a read-only mount: it swallows writes, but nobody can change its owner
+// or mode. crun (up to at least 1.8) gives the standard streams to the container's root, which then
+// could take the whole machine's /dev/null away (chmod of /proc/1/fd/0 or of its own /dev/null).
+base::Result<base::Fd> open_safe_null() {
+  const base::Fd view(static_cast<int>(
+      ::syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (!view || ::syscall(SYS_mount_setattr, view.get(), "", AT_EMPTY_PATH, &attributes,
+                         sizeof(attributes)) != 0)
+    return base::fail_errno("a read-only view of /dev/null (needs Linux 5.12)", errno);
+  const std::string path = "/proc/self/fd/" + std::to_string(view.get());
+  base::Fd null(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!null) return base::fail_errno("open /dev/null", errno);
+  return null;
 }
 
 base::Result<base::Fd> listen_on(const std::string& path) {
@@ -124,6 +143,13 @@ OciRuntime::Command OciRuntime::command(std::initializer_list<std::string_view> 
 Task<base::Result<std::shared_ptr<Child>>> OciRuntime::launch(const Command& command,
                                                               SpawnRequest request) {
   request.argv = command.argv;
+  if (!null_) {
+    auto opened = open_safe_null();
+    if (!opened) co_return tl::unexpected(opened.error());
+    null_ = std::move(*opened);
+  }
+  for (int* stream : {&request.in, &request.out, &request.err})
+    if (*stream < 0) *stream = null_.get();
   if (request.preparation == nullptr && options_.hide_unified) request.preparation = &hide_unified_;
   // Not inherited by the program, unlike its standard error.
   const base::Fd report(::memfd_create("report", MFD_CLOEXEC));

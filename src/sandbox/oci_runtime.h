@@ -61,6 +61,7 @@ class OciRuntime {
   Children& children_;
   RuntimeOptions options_;
   HideUnified hide_unified_;
+  base::Fd null_;  // for streams that nobody wants
   std::uint64_t next_ = 0;
 };
 

@@ -1,4 +1,6 @@
 """From inside: nothing to reach, nothing to break, nobody to disturb."""
+import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -105,3 +107,22 @@ def test_the_host_sees_no_root_of_its_own(pot, engine):
     mark.kill()
     mark.wait()
     assert all(uid >= 100000 for uid in uids), uids
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_the_machines_own_dev_null_cannot_be_changed(engine, runtime, fresh):
+    if engine != "oci" or not shutil.which(runtime):
+        pytest.skip("a matter of the embedded engine's runtimes")
+    pot = fresh(size=1, extra=f"oci: {{runtime: {runtime}}}\n")
+    for stream in ("/dev/null", "/proc/1/fd/0", "/proc/1/fd/1"):
+        assert inside(pot, f"chmod 600 {stream}", source="127.0.4.5").returncode != 0, stream
+    before = os.stat("/dev/null")
+    assert (before.st_uid, before.st_mode & 0o777) == (0, 0o666)
+
+
+def test_nothing_names_the_data_folder(pot, engine):
+    if engine != "oci":
+        pytest.skip("Docker's mount table names its data root")
+    done = inside(pot, f"cat /proc/mounts /sys/block/*/loop/backing_file /proc/*/cmdline; grep -r {pot.base} /sys/block/",
+                  source="127.0.4.6")
+    assert str(pot.base).encode() not in done.stdout
