@@ -127,7 +127,9 @@ json::object linux_section(const BundleSpec& spec) {
   out["maskedPaths"] =
       strings({"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-               "/sys/firmware", "/sys/devices/virtual/powercap"});
+               "/sys/firmware", "/sys/devices/virtual/powercap",
+               // Each loop device's backing_file names our data folder and the other sandboxes.
+               "/sys/devices/virtual/block"});
   out["readonlyPaths"] =
       strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"});
   out["seccomp"] = seccomp_object(seccomp_profile());
