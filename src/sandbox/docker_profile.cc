@@ -28,7 +28,9 @@ json::array ulimits(const Limits& limits) {
   json::array out;
   out.push_back(ulimit("nofile", limits.open_files));
   out.push_back(ulimit("fsize", limits.file_size_bytes));
-  out.push_back(ulimit("core", 0));
+  // 1, not 0: only 1 keeps the kernel from running a core_pattern pipe program on the host for a
+  // crash in here (core(5)).
+  out.push_back(ulimit("core", 1));
   return out;
 }
 
