@@ -17,6 +17,7 @@ void EventWriter::emit(const event::Context& context, const event::Body& body) {
     losing_ = !queued.has_value();
     if (losing_) log_.error("events are being lost: {}", queued.error().context);
   }
+  if (events_.queued() > kWriteAtOnce && !retrying_) return flush();
   note_backlog();
 }
 

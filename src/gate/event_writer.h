@@ -16,6 +16,8 @@ namespace sandtrap::gate {
 
 class EventWriter {
  public:
+  // Many clients that flood within one turn of the loop must not fill the backlog.
+  static constexpr std::size_t kWriteAtOnce = 256U << 10;
   static constexpr std::size_t kStopAccepting = 4U << 20;  // bytes; well below the log's own limit
   static constexpr std::size_t kResume = 1U << 20;
 
