@@ -1,6 +1,6 @@
 #include "gate/bridge.h"
 
-#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,8 +38,8 @@ Bridge::Bridge(boost::asio::any_io_executor executor, ChannelPort& port, Program
 }
 
 void Bridge::assign(std::optional<Descriptor>& to, base::Fd fd) {
-  const int flags = ::fcntl(fd.get(), F_GETFL);
-  ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK);
+  int on = 1;
+  ::ioctl(fd.get(), FIONBIO, &on);
   to.emplace(executor_);
   boost::system::error_code error;
   to->assign(fd.get(), error);

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -161,6 +162,7 @@ void try_kernel(Report& report) {
   report.line("rt_sigaction", ::syscall(SYS_rt_sigaction, SIGTERM, nullptr, nullptr, 8));
   const rlimit more{1024, 1024};
   report.line("setrlimit", ::setrlimit(RLIMIT_NPROC, &more));
+  report.line("f_setfl", ::fcntl(given.pair[0], F_SETFL, 0));  // would take O_APPEND away
   report.line("ioctl_tiocsti", ::syscall(SYS_ioctl, 0, 0x5412, nullptr));
   void* code =
       ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -185,9 +187,8 @@ void try_allowed(Report& report, const Given& given) {
   report.line("allowed_timerfd", ::timerfd_settime(given.timer, 0, &soon, nullptr));
   const std::uint64_t one = 1;
   report.line("allowed_eventfd", ::write(given.event, &one, sizeof one));
-  report.line("allowed_nonblock",
-              ::fcntl(given.pair[0], F_SETFL, ::fcntl(given.pair[0], F_GETFL) | O_NONBLOCK));
-  const int on = 1;
+  int on = 1;
+  report.line("allowed_nonblock", ::ioctl(given.pair[0], FIONBIO, &on));
   report.line("allowed_keepalive",
               ::setsockopt(given.listening, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on));
   report.line("allowed_nodelay",

@@ -1,8 +1,8 @@
 #include "gate/listener.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -56,10 +56,9 @@ void Listener::replace_sockets(std::vector<base::Fd> sockets) {
   sockets_.clear();
   for (base::Fd& fd : sockets) {
     auto socket = std::make_shared<Socket>(executor_);
-    const int flags = ::fcntl(fd.get(), F_GETFL);
-    ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK);
+    int on = 1;
+    ::ioctl(fd.get(), FIONBIO, &on);
     // Inherited by every accepted socket: TCPKeepAlive, on in sshd's default.
-    const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     sockaddr_storage address{};
     socklen_t length = sizeof address;

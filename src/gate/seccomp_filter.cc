@@ -152,7 +152,8 @@ void allow_with_arguments(Builder& filter) {
   for (const std::uint64_t request : {FIONBIO, FIONREAD}) {
     filter.allow(SCMP_SYS(ioctl), {equal(1, request)});
   }
-  for (const int command : {F_GETFL, F_SETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC}) {
+  // Not F_SETFL: it takes O_APPEND away, and what is already in the log could be written over.
+  for (const int command : {F_GETFL, F_GETFD, F_SETFD, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), {equal(1, static_cast<std::uint64_t>(command))});
   }
   struct Option {
