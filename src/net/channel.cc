@@ -17,6 +17,9 @@ using base::Errc;
 using base::Fd;
 
 constexpr int kSocketBuffer = 1 << 20;
+// Descriptors that wait in the queue are open here: a peer that asks and does not read must not use
+// them all up.
+constexpr std::size_t kMaxQueuedDescriptors = 1024;
 
 struct Outgoing {
   base::Bytes bytes;
@@ -91,14 +94,16 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
     boost::system::error_code ignored;
     socket.close(ignored);
     queue.clear();
-    queued_bytes = 0;
+    queued_bytes = queued_descriptors = 0;
   }
 
   base::Status enqueue(Outgoing packet) {
-    if (queued_bytes + packet.bytes.size() > kMaxQueued) {
+    if (queued_bytes + packet.bytes.size() > kMaxQueued ||
+        queued_descriptors + packet.descriptors.size() > kMaxQueuedDescriptors) {
       return base::fail(Errc::kLimit, "role does not read its messages");
     }
     queued_bytes += packet.bytes.size();
+    queued_descriptors += packet.descriptors.size();
     queue.push_back(std::move(packet));
     if (queue.size() == 1) wait_writable();
     return {};
@@ -117,6 +122,7 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
       if (error == EAGAIN || error == ENOBUFS) return wait_writable();
       if (error != 0) return close();
       queued_bytes -= queue.front().bytes.size();
+      queued_descriptors -= queue.front().descriptors.size();
       queue.pop_front();
     }
   }
@@ -147,7 +153,7 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
   asio::posix::stream_descriptor socket;
   base::Bytes buffer;
   std::deque<Outgoing> queue;
-  std::size_t queued_bytes = 0;
+  std::size_t queued_bytes = 0, queued_descriptors = 0;
 };
 
 Channel::Channel(asio::any_io_executor executor, Fd socket)
