@@ -32,7 +32,7 @@ struct Role {
   }
   // Read once, before the first line is written: a test may change its mind after that.
   void read_behaviour() {
-    for (const char* word : {"fail", "closes", "bogus", "mute", "stubborn", "slow"}) {
+    for (const char* word : {"fail", "closes", "bogus", "mute", "stubborn", "slow", "accuses"}) {
       const std::string path = std::string(std::getenv("FAKE_DIR")) + "/" + name + "." + word;
       if (::access(path.c_str(), F_OK) == 0) behaviour.insert(word);
     }
@@ -70,6 +70,7 @@ void obey(Role& role, net::Channel& control, net::Packet packet) {
   } else if (std::get_if<ipc::Reload>(&packet.message) != nullptr) {
     role.say("reload " + first_line(packet.descriptors.at(0).get()));
     (void)control.send(ipc::ReloadResult{"everything", ""});
+    if (role.is("accuses")) (void)control.send(ipc::GateDenied{});
   }
 }
 

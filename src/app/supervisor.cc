@@ -201,7 +201,21 @@ bool Supervisor::handle(Child& child, const ipc::Message& message) {
     }
     return true;
   }
+  if (std::holds_alternative<ipc::GateDenied>(message) && child.kind != RoleKind::kGate) {
+    replace_gates(child);
+    return true;
+  }
   return std::holds_alternative<ipc::RoleDrained>(message) && stopping_;
+}
+
+// Taken over or broken: without its link it is of no use, and nobody can tell here which it was.
+void Supervisor::replace_gates(const Child& accuser) {
+  for (const auto& child : children_) {
+    if (child->kind != RoleKind::kGate || child->pid < 0) continue;
+    log_.error("{} (pid {}) broke the rules, says {}; ending it", child->label, child->pid,
+               accuser.label);
+    kill(*child);
+  }
 }
 
 void Supervisor::role_ready(Child& child, const std::string& detail) {

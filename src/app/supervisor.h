@@ -83,6 +83,7 @@ class Supervisor {
   net::Task<void> listen_to(Child& child, std::shared_ptr<net::Channel> channel);
   bool handle(Child& child, const ipc::Message& message);  // false: a role does not say that
   void role_ready(Child& child, const std::string& detail);
+  void replace_gates(const Child& accuser);
   void kill(const Child& child);
 
   // supervisor_stop.cc: signals and the ordered end

@@ -255,6 +255,15 @@ TEST_F(SupervisorTest, NeverGivesUpOnceItWasReady) {
   EXPECT_EQ(::kill(s.supervisor, 0), 0);
 }
 
+TEST_F(SupervisorTest, AGateThatTheWardenHungUpOnIsReplaced) {
+  misbehave("warden.accuses");
+  const Started s = start_all();
+  ::kill(s.supervisor, SIGHUP);
+  const pid_t fresh = expect_start("gate");
+  expect(fmt::format("warden hears gate:{}", fresh));
+  EXPECT_EQ(::kill(s.warden, 0), 0);
+}
+
 TEST_F(SupervisorTest, ARoleThatLiesToTheSupervisorIsKilled) {
   const Started s = start_all();
   misbehave("gate.bogus");

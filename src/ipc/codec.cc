@@ -209,7 +209,7 @@ void walk_control(V& v, M& m) {
   } else if constexpr (kIs<M, ReloadResult>) {
     v.text(m.applied, kMaxText), v.text(m.needs_restart, kMaxText);
   } else {
-    static_assert(kIs<M, Reload> || kIs<M, RoleDrained>);
+    static_assert(kIs<M, Reload> || kIs<M, RoleDrained> || kIs<M, GateDenied>);
   }
 }
 
@@ -247,7 +247,7 @@ constexpr std::string_view kNames[] = {
     "ProcessOpened", "ProcessRefused",  "ProcessExited",  "EndSession",      "OpenEventLog",
     "OpenRecording", "FinishRecording", "EventLogOpened", "RecordingOpened", "RecordingRefused",
     "PeerConnected", "Drain",           "Reload",         "RoleReady",       "ReloadResult",
-    "RoleDrained"};
+    "RoleDrained",   "GateDenied"};
 static_assert(std::size(kNames) == std::variant_size_v<Message>);
 
 }  // namespace

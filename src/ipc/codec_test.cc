@@ -64,6 +64,24 @@ TEST(IpcCodec, RefusesSessionIdsThatAreNotTwelveHexDigits) {
   }
 }
 
+// What a client can make of one program: the gate clips it to these, so it always arrives.
+TEST(IpcCodec, TheLargestOpenProcessIsAMessage) {
+  OpenProcess open;
+  open.session = "0123456789ab";
+  open.kind = 1;
+  open.command.assign(kMaxCommand, 'c');
+  open.has_pty = true;
+  open.pty.term.assign(kMaxShort, 't');
+  open.pty.modes.assign(kMaxModes, 1);
+  const std::size_t half = kMaxEnvBytes / kMaxEnv / 2;
+  for (std::size_t i = 0; i < kMaxEnv; ++i) {
+    open.env.emplace_back(std::string(half, 'n'), std::string(half, 'v'));
+  }
+  const base::Bytes packet = encode(open);
+  EXPECT_LE(packet.size(), kMaxMessage);
+  EXPECT_TRUE(decode(packet).has_value());
+}
+
 TEST(IpcCodec, RefusesOverlongFields) {
   Authenticate attempt;
   attempt.session = "0123456789ab";

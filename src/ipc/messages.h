@@ -182,6 +182,7 @@ struct ReloadResult {
   std::string applied, needs_restart;
 };
 struct RoleDrained {};
+struct GateDenied {};  // warden, scribe -> supervisor: a gate broke the rules and lost its link
 
 using Message =
     std::variant<SessionOpened, SessionResumed, Sign, Prove, Authenticate, OpenProcess,
@@ -189,7 +190,7 @@ using Message =
                  CaseAssigned, Signed, AuthDecision, ProcessOpened, ProcessRefused, ProcessExited,
                  EndSession, OpenEventLog, OpenRecording, FinishRecording, EventLogOpened,
                  RecordingOpened, RecordingRefused, PeerConnected, Drain, Reload, RoleReady,
-                 ReloadResult, RoleDrained>;
+                 ReloadResult, RoleDrained, GateDenied>;
 
 std::string_view name(const Message& message);  // "Sign"
 base::Bytes encode(const Message& message);

@@ -58,6 +58,7 @@ std::vector<Message> not_gate_requests() {
   all.emplace_back(RoleReady{});
   all.emplace_back(ReloadResult{});
   all.emplace_back(RoleDrained{});
+  all.emplace_back(GateDenied{});
   return all;
 }
 

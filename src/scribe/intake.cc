@@ -124,8 +124,12 @@ void Intake::open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecordi
   std::vector<base::Fd> descriptors;
   descriptors.push_back(std::move(made->cast));
   descriptors.push_back(std::move(made->binary));
-  static_cast<void>(peer.channel.send(
-      ipc::RecordingOpened{request.session, request.channel, made->path}, std::move(descriptors)));
+  const Status sent = peer.channel.send(
+      ipc::RecordingOpened{request.session, request.channel, made->path}, std::move(descriptors));
+  if (sent) return;
+  // It asks and does not read, or is gone: serve() sees the end, and the sweep what is left.
+  peer.channel.close();
+  if (sent.error().code == base::Errc::kLimit && on_denied_) on_denied_();
 }
 
 bool Intake::finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRecording& request) {
@@ -144,6 +148,7 @@ bool Intake::finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRec
 void Intake::deny(const Peer& peer, std::string_view request, std::string why) {
   log_.warn("{} sent {}: {}; connection ended", peer.role, request, why);
   emit(event::IpcDenied{peer.role, std::string(request), std::move(why)});
+  if (peer.role == "gate" && on_denied_) on_denied_();
 }
 
 void Intake::peer_gone(std::uint64_t id) {

@@ -38,6 +38,8 @@ class Intake {
 
   // Finishes what no process writes any more. Runs by itself every kSweep while there is any.
   void sweep();
+  // Called when a gate has lost its link for what it sent.
+  void on_denied(std::function<void()> callback) { on_denied_ = std::move(callback); }
   bool peers_gone() const { return peers_.empty(); }
   bool no_jobs() const { return jobs_ == 0; }
   // Called whenever peers_gone() or no_jobs() may have become true.
@@ -73,7 +75,7 @@ class Intake {
   const bool recording_enabled_;
   base::Log& log_;
   event::EventLog events_;
-  std::function<void()> on_change_;
+  std::function<void()> on_change_, on_denied_;
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::map<std::string, Open> recordings_;      // by path
   std::map<std::string, unsigned> lost_peers_;  // by role; not yet replaced

@@ -83,6 +83,7 @@ int run(const config::Settings& settings, base::Fd control_socket, base::Log& lo
   net::asio::io_context loop(1);
   net::Channel control(loop.get_executor(), std::move(control_socket));
   Intake intake(loop, *folder, settings.recording.enabled, settings.logging.sensor, log);
+  intake.on_denied([&control] { static_cast<void>(control.send(ipc::GateDenied{})); });
   const auto started = intake.start();
   if (!started) {
     log.error("{}", started.error().context);

@@ -57,6 +57,7 @@ void IpcServer::denied(Gate& gate, std::string_view request, const base::Error& 
   // A full backlog reports itself.
   (void)parts_.events.emit({}, event::IpcDenied{"gate", std::string(request), error.context});
   gate.channel.close();
+  if (on_denied_) on_denied_();
 }
 
 void IpcServer::gate_gone(Gate& gate) {
@@ -73,7 +74,10 @@ void IpcServer::send(std::uint64_t gate, const ipc::Message& message, std::vecto
   const auto it = gates_.find(gate);
   if (it == gates_.end()) return;
   // A gate that reads nothing for 16 MiB, or is gone: its link ends, serve() sees it.
-  if (!it->second->channel.send(message, std::move(fds))) it->second->channel.close();
+  const base::Status sent = it->second->channel.send(message, std::move(fds));
+  if (sent) return;
+  it->second->channel.close();
+  if (sent.error().code == base::Errc::kLimit && on_denied_) on_denied_();
 }
 
 base::Status IpcServer::dispatch(Gate& gate, ipc::Message& message) {

@@ -58,6 +58,8 @@ class IpcServer final : private ProcessAnswers {
   std::size_t programs() const { return processes_.running(); }
   // Called after the last session has gone.
   void on_idle(std::function<void()> callback) { on_idle_ = std::move(callback); }
+  // Called when a gate has lost its link for what it sent.
+  void on_denied(std::function<void()> callback) { on_denied_ = std::move(callback); }
 
  private:
   struct Gate {
@@ -101,7 +103,7 @@ class IpcServer final : private ProcessAnswers {
   SessionTable sessions_;
   std::map<std::uint64_t, GateRef> gates_;
   std::uint64_t next_gate_ = 1;
-  std::function<void()> on_idle_;
+  std::function<void()> on_idle_, on_denied_;
 };
 
 }  // namespace sandtrap::warden

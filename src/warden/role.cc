@@ -64,6 +64,7 @@ void Role::start() {
     preserved_.add(Kept{kept.reference, label.sandbox, base::wall_now(), kept.bytes});
   });
   server_.on_idle([this] { grace_timer_.cancel(); });
+  server_.on_denied([this] { (void)control_.send(ipc::GateDenied{}); });
   swallow_signals();
   tasks_.spawn("supervisor", listen_to_supervisor());
   tasks_.spawn("prepare engine", prepare());
