@@ -162,7 +162,7 @@ void try_kernel(Report& report) {
   report.line("rt_sigaction", ::syscall(SYS_rt_sigaction, SIGTERM, nullptr, nullptr, 8));
   const rlimit more{1024, 1024};
   report.line("setrlimit", ::setrlimit(RLIMIT_NPROC, &more));
-  report.line("f_setfl", ::fcntl(given.pair[0], F_SETFL, 0));  // would take O_APPEND away
+  report.line("f_setfl", ::fcntl(STDERR_FILENO, F_SETFL, 0));  // would drop O_APPEND
   report.line("ioctl_tiocsti", ::syscall(SYS_ioctl, 0, 0x5412, nullptr));
   void* code =
       ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
