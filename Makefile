@@ -1,6 +1,6 @@
 # Front door to tools/: `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test check format fuzz bench clean
+.PHONY: help build run test check format fuzz fidelity bench clean
 
 help:
 	@echo 'make run      install what is missing, build, start the honeypot on port 2222'
@@ -9,6 +9,7 @@ help:
 	@echo 'make check    format, layers, headers'
 	@echo 'make format   format the C++ files'
 	@echo 'make fuzz     replay the corpora, run each fuzzer for 20 seconds'
+	@echo 'make fidelity compare with a real sshd, answer by answer'
 	@echo 'make bench    measure against sshd and libssh'
 	@echo 'make clean    remove build/'
 
@@ -33,6 +34,11 @@ format:
 fuzz:
 	@tools/install-deps ci
 	@tools/fuzz
+
+fidelity:
+	@tools/install-deps ci
+	@tools/build release
+	@/usr/bin/python3 test/fidelity/compare.py
 
 bench:
 	@tools/install-deps bench

@@ -148,7 +148,7 @@ TEST_F(ConnectionTest, GlobalForwardings) {
 TEST_F(ConnectionTest, TellsOfEachTimeThatTheKeyWasFound) {
   connection().tell_key_options(2);
   const std::string line =
-      "DEBUG /root/.ssh/authorized_keys:1: key options: agent-forwarding port-forwarding pty "
+      "DEBUG /home/admin/.ssh/authorized_keys:1: key options: agent-forwarding port-forwarding pty "
       "user-rc x11-forwarding";
   EXPECT_EQ(sink_.take(), (Lines{line, line}));
 }

@@ -117,10 +117,12 @@ def main():
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", base / "user"], check=True)
     key = wire.load_key(base / "user")
     daemons = [Sshd(base / "a"), Sshd(base / "b")]
-    pot = hp.Honeypot(args.engine, size=2, max_total=8, delay="1500ms")
-    pot.config.write_text(pot.config.read_text().replace("authentication:\n", "authentication:\n  public_keys: accept\n"))
-    pot.start()
-    ports = [daemons[0].port, daemons[1].port, pot.port]
+    # One takes every key, as the daemons take that of the sessions; one takes none, as they take no other.
+    pots = {keys: hp.Honeypot(args.engine, size=2, max_total=8, delay="1500ms") for keys in ("accept", "refuse")}
+    for keys, pot in pots.items():
+        pot.config.write_text(pot.config.read_text().replace("authentication:\n", f"authentication:\n  public_keys: {keys}\n"))
+        pot.start()
+    ports = {keys: [daemons[0].port, daemons[1].port, pot.port] for keys, pot in pots.items()}
     work = []
     if not args.session:
         work += [(name, lambda port, steps=steps: run_plain(port, steps)) for name, steps in plain_probes.all_probes()]
@@ -130,12 +132,15 @@ def main():
     began = time.monotonic()
     try:
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-            differences = [d for d in pool.map(lambda item: judge(*item, ports), work) if d]
+            tried = pool.map(lambda item: judge(*item, ports["refuse" if " query" in item[0] else "accept"]), work)
+            differences = [d for d in tried if d]
     finally:
-        pot.stop(signal.SIGTERM)
+        for pot in pots.values():
+            pot.stop(signal.SIGTERM)
         for daemon in daemons:
             daemon.stop()
-        pot.remove()
+        for pot in pots.values():
+            pot.remove()
         shutil.rmtree(base, ignore_errors=True)
     for difference in differences:
         show(difference)
