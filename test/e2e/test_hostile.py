@@ -1,10 +1,13 @@
 """Clients that mean harm: one of them must not cost the others anything, and what it sends is recorded, escaped."""
+import ctypes
 import json
+import os
 import socket
 import subprocess
 import time
 
 import paramiko
+import pytest
 
 from honeypot import wait_until
 
@@ -109,6 +112,45 @@ def test_binary_names_and_commands_break_no_line(pot):
             if line.strip():
                 json.loads(line)
     assert not [line for line in pot.log if any(ord(c) < 32 or ord(c) == 127 for c in line)]
+
+
+PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the same on every architecture
+
+
+def links_of(pid):
+    """Duplicates of a gate's sockets to the other roles: what somebody has who took it over."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = libc.syscall(PIDFD_OPEN, pid, 0)
+    assert process >= 0
+    links = []
+    for name in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
+        if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+            continue
+        copy = libc.syscall(PIDFD_GETFD, process, int(name), 0)
+        if copy < 0:
+            pytest.skip("this host does not let us into the gate")
+        link = socket.socket(fileno=copy)
+        if link.family == socket.AF_UNIX:
+            links.append(link)
+        else:
+            link.close()
+    os.close(process)
+    return links
+
+
+@pytest.mark.parametrize("link", range(3))  # to the supervisor, the warden, the scribe
+def test_a_gate_that_breaks_the_rules_is_replaced(fresh, link):
+    pot = fresh(size=1)
+    before = pot.role_pids()
+    links = links_of(before["gate"])
+    assert len(links) == 3
+    links[link].send(b"\xff")
+    for one in links:
+        one.close()
+    wait_until(lambda: pot.role_pids().get("gate", before["gate"]) != before["gate"], 10, "another gate")
+    assert pot.ssh("echo back", source="127.0.24.1").stdout == b"back\n"
+    after = pot.role_pids()
+    assert (after["warden"], after["scribe"]) == (before["warden"], before["scribe"])
 
 
 def test_an_idle_honeypot_uses_no_processor_time(pot):
