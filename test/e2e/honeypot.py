@@ -3,10 +3,10 @@
 Everything is real: supervisor, three roles, engine, containers. Only processes started here are
 ended here, by pid.
 """
+import atexit
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -58,6 +58,12 @@ def wait_until(condition, seconds, what):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def sandbox_cgroups():
+    """The embedded engine's: /sys/fs/cgroup[/controller]/st-INSTANCE."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    return {str(path) for pattern in ("st-*", "*/st-*") for path in root.glob(pattern)}
+
+
 class Honeypot:
     def __init__(self, engine, size=3, max_total=30, linger="60s", accept_after=2, delay="50ms", extra=""):
         self.engine = engine
@@ -70,6 +76,7 @@ class Honeypot:
             accept_after=accept_after, delay=delay, socket=DOCKER_SOCKET, extra=extra))
         self.log = []
         self.process = None
+        self.cgroups_before = sandbox_cgroups()
 
     # ---- life
     def start(self, seconds=60):
@@ -86,6 +93,7 @@ class Honeypot:
                     ready.set()
             ready.set()
 
+        atexit.register(self.stop)  # also when the test never gets to its end
         self.follower = threading.Thread(target=follow, daemon=True)
         self.follower.start()
         assert ready.wait(seconds) and self.process.poll() is None, "did not start:\n" + self.text()
@@ -145,7 +153,6 @@ class Honeypot:
         if not path.exists():
             return []
         lines = path.read_bytes().split(b"\n")
-        assert lines[-1].strip() == b"" or True
         found = [json.loads(line) for line in lines if line.strip()]
         return [e for e in found if name is None or e["event"] == name]
 
@@ -191,8 +198,5 @@ def leaks(honeypot):
             continue
         if any(mark in text for mark in marks):
             found.append(f"loop {backing}: {text}")
-    instance = re.search(r"run_dir[ =:]+(\S+)", honeypot.text())
-    if instance:
-        name = pathlib.Path(instance.group(1).rstrip(",")).name
-        found += [f"cgroup {p}" for p in pathlib.Path("/sys/fs/cgroup").rglob(f"*{name}*")]
+    found += [f"cgroup {path}" for path in sorted(sandbox_cgroups() - honeypot.cgroups_before)]
     return found
