@@ -121,7 +121,8 @@ class Serve : public testing::Test {
       const char* end = line.data() + line.size();
       const auto first = std::from_chars(line.data(), end, from, 16);
       std::from_chars(first.ptr + 1, end, to, 16);
-      if (line.find(" rw") == std::string::npos || to <= from) continue;
+      // Beyond a gigabyte there is only the sanitizers' shadow, which holds no text.
+      if (line.find(" rw") == std::string::npos || to <= from || to - from > (1U << 30)) continue;
       std::string bytes(to - from, '\0');
       const ssize_t got =
           ::pread(memory.get(), bytes.data(), bytes.size(), static_cast<off_t>(from));
@@ -153,9 +154,6 @@ TEST_F(Serve, StandsUpAndEndsWithNothingLeft) {
 }
 
 TEST_F(Serve, OnlyTheWardensMemoryHoldsTheCredentials) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer's shadow memory is terabytes to search";
-#endif
   const pid_t pid = start("log");
   ASSERT_TRUE(is_ready("log")) << contents(folder_ + "/log");
   const auto children = roles(pid);
