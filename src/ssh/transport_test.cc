@@ -102,12 +102,18 @@ INSTANTIATE_TEST_SUITE_P(Debian12, CipherAndMac,
                            return printable(std::get<0>(row.param) + "_" + std::get<1>(row.param));
                          });
 
+// Without the markers, which are names in the list but no methods (RFC 8308, strict KEX).
+NameList kex_methods() {
+  NameList methods = debian_12().kex;
+  std::erase_if(methods, [](const std::string& name) { return name.starts_with("kex-"); });
+  return methods;
+}
+
 class Kex : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
 TEST_P(Kex, HandshakeAndDataBothWays) {
   ClientOptions options;
   std::tie(options.kex, options.host_key) = GetParam();
-  if (options.kex.starts_with("kex-")) GTEST_SKIP() << "a marker, not a method";
   Pair pair(options);
   expect_echo(pair);
   ASSERT_EQ(pair.kex.size(), 1u);
@@ -116,7 +122,7 @@ TEST_P(Kex, HandshakeAndDataBothWays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Debian12, Kex,
-                         testing::Combine(testing::ValuesIn(debian_12().kex),
+                         testing::Combine(testing::ValuesIn(kex_methods()),
                                           testing::ValuesIn(debian_12().host_key_algorithms)),
                          [](const auto& row) {
                            return printable(std::get<0>(row.param) + "_" + std::get<1>(row.param));
