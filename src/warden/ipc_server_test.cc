@@ -42,6 +42,11 @@ struct ScriptedGate {
     }
     return nullptr;
   }
+  void close_descriptors() {
+    for (auto* packets : {&inbox, &read_before}) {
+      for (net::Packet& packet : *packets) packet.descriptors.clear();
+    }
+  }
   net::Channel channel;
   std::vector<net::Packet> inbox, read_before;
   bool ended = false;
@@ -91,10 +96,11 @@ class IpcServerTest : public testing::Test {
     std::filesystem::remove_all(root, error);
   }
 
-  static sandbox::FakeOptions options_in(const std::string& root) {
+  sandbox::FakeOptions engine_options() {
     sandbox::FakeOptions options;
     options.root = root + "/engine";
     options.preserved = root + "/preserved";
+    options.exec_fails = options.verify_fails = [this](unsigned) { return full; };
     return options;
   }
   std::unique_ptr<ScriptedGate> connect() {
@@ -170,7 +176,8 @@ class IpcServerTest : public testing::Test {
   base::Log log{"ipc_test", static_cast<base::LogLevel>(4)};  // silent
   base::SystemEntropy entropy;
   event::EventLog events{"sensor"};
-  sandbox::FakeEngine engine{options_in(root), log};
+  bool full = false;  // no program can be started any more
+  sandbox::FakeEngine engine{engine_options(), log};
   HostKeys keys = *HostKeys::load(key_folder(), "salt", log);
   config::Authentication authentication;
   LoginPolicy policy{authentication, 1};
@@ -251,10 +258,24 @@ TEST_F(IpcServerTest, ProgramsOfOneSessionShareItsSandboxAndCloseHangsUp) {
   const auto* killed = ask<ipc::ProcessExited>(ipc::SignalProcess{kSession, 1, "TERM"});
   ASSERT_NE(killed, nullptr);
   EXPECT_EQ(killed->channel, 1U);
+  gate->close_descriptors();  // as a gate does: a signal alone can be lost on a starting shell
   const auto* ended = ask<ipc::ProcessExited>(ipc::CloseProcess{kSession, 0});
   ASSERT_NE(ended, nullptr);
   EXPECT_EQ(ended->channel, 0U);
   EXPECT_NE(ask<ipc::ProcessOpened>(exec("true", 0)), nullptr);
+}
+
+TEST_F(IpcServerTest, AFullSandboxKeepsWhatRunsInItAndRefusesTheRest) {
+  open_session();
+  for (const char* secret : {"a", "b", "c"}) login(secret);
+  const auto* running = ask<ipc::ProcessOpened>(exec("sleep 1000", 0));
+  ASSERT_NE(running, nullptr);
+  const std::string sandbox = running->sandbox;
+  full = true;
+  EXPECT_NE(ask<ipc::ProcessRefused>(exec("id", 1)), nullptr);
+  full = false;
+  EXPECT_EQ(ask<ipc::ProcessOpened>(exec("id", 2))->sandbox, sandbox);
+  EXPECT_EQ(engine.counts().preserved + engine.counts().destroyed, 0U);
 }
 
 TEST_F(IpcServerTest, AGatesEndIsTheEndOfItsSessionsAndPrograms) {

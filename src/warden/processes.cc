@@ -1,5 +1,6 @@
 #include "warden/processes.h"
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 
 namespace sandtrap::warden {
@@ -50,6 +51,12 @@ Processes::Processes(net::asio::any_io_executor executor, SandboxPool& pool,
 Processes::RunRef Processes::find(const ipc::SessionId& session, std::uint32_t channel) const {
   const auto it = runs_.find(Key(session, channel));
   return it == runs_.end() ? nullptr : it->second;
+}
+
+bool Processes::in_use(const SlotRef& slot) const {
+  return std::any_of(runs_.begin(), runs_.end(), [&](const auto& entry) {
+    return entry.second->slot == slot && entry.second->process != nullptr;
+  });
 }
 
 void Processes::forget(const RunRef& run) {
@@ -113,9 +120,11 @@ net::Task<base::Status> Processes::start(RunRef run, Claimant who, sandbox::Proc
     }
     log_.warn("exec in sandbox {}: {}", run->slot->id, process.error().context);
     if (attempt == 1 || run->interest->lost) co_return tl::unexpected(process.error());
-    // Dead, or was it this one command? A dead one leaves its case: the next attempt gets another.
+    // Full, or dead? Where another program still runs it is alive, and stays; a dead one leaves its
+    // case, and the next attempt gets another.
+    if (in_use(run->slot)) co_return tl::unexpected(process.error());
     const base::Status alive = co_await run->slot->sandbox->verify();
-    if (!alive) pool_.lost(run->slot);
+    if (!alive && !in_use(run->slot)) pool_.lost(run->slot);
   }
 }
 

@@ -67,6 +67,7 @@ class Processes {
   using Key = std::pair<ipc::SessionId, std::uint32_t>;
 
   RunRef find(const ipc::SessionId& session, std::uint32_t channel) const;
+  bool in_use(const SlotRef& slot) const;  // a program runs in it
   void forget(const RunRef& run);
   net::Task<void> run(RunRef run, Claimant who, sandbox::ProcessSpec spec);
   net::Task<base::Status> start(RunRef run, Claimant who, sandbox::ProcessSpec spec);
