@@ -5,14 +5,12 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 
 #include "base/instant.h"
 #include "sandbox/docker_image.h"
 #include "sandbox/docker_profile.h"
 #include "sandbox/docker_sandbox.h"
 #include "sandbox/guest_login.h"
-#include "sandbox/label.h"
 #include "sandbox/seccomp_profile.h"
 
 namespace sandtrap::sandbox {
@@ -27,10 +25,6 @@ std::string instance_of(const std::string& data_dir) {
   std::uint32_t hash = 2166136261U;
   for (const char c : path) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
   return fmt::format("{:08x}", hash);
-}
-
-bool is_sandbox_id(std::string_view id) {
-  return id.size() == 12 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 DockerOptions completed(DockerOptions options) {
@@ -122,55 +116,6 @@ Task<base::Status> describe(DockerContext& context, Capabilities& out) {
   co_return base::Status{};
 }
 
-struct Found {  // a container of ours
-  std::string container, sandbox, state;
-};
-
-Task<base::Result<std::vector<Found>>> list_containers(DockerContext& context) {
-  json::object filters;
-  filters["label"] =
-      json::array{json::string(std::string(kDockerInstanceLabel) + "=" + context.options.instance)};
-  std::string path =
-      "/containers/json?all=1&filters=" + net::percent_encode(json::serialize(filters));
-  auto response = co_await context.api.get(std::move(path), DockerApi::kQuick);
-  if (!response) co_return tl::unexpected(response.error());
-  boost::system::error_code error;
-  const json::value value = json::parse(response->body, error);
-  if (error || !value.is_array()) {
-    co_return base::fail(base::Errc::kInvalid, "docker: the list of containers is no array");
-  }
-  std::vector<Found> out;
-  for (const json::value& item : value.get_array()) {
-    const json::object* one = item.if_object();
-    const json::object* labels = one != nullptr ? docker_member(*one, "Labels") : nullptr;
-    if (labels == nullptr) continue;
-    out.push_back({docker_text(*one, "Id"), docker_text(*labels, kDockerSandboxLabel),
-                   docker_text(*one, "State")});
-  }
-  co_return out;
-}
-
-// Labels without a container: the engine lost it, or a crash came between removing the two. The
-// embedded engine keeps more than a label in such a folder; those are not ours.
-void drop_orphan_labels(const DockerContext& context, const std::set<std::string>& alive) {
-  std::error_code error;
-  std::vector<std::string> orphans;
-  for (const auto& entry : fs::directory_iterator(context.options.data_dir + "/sandboxes", error)) {
-    const std::string id = entry.path().filename();
-    if (!is_sandbox_id(id) || alive.contains(id)) continue;
-    bool only_label = true;
-    for (const auto& file : fs::directory_iterator(entry.path(), error)) {
-      only_label =
-          only_label && file.path().filename().string().find("label.json") != std::string::npos;
-    }
-    if (only_label) orphans.push_back(entry.path());
-  }
-  for (const std::string& path : orphans) {
-    context.log.warn("docker: {} names a sandbox that is gone", path);
-    fs::remove_all(path, error);
-  }
-}
-
 }  // namespace
 
 DockerEngine::DockerEngine(DockerOptions options, boost::asio::any_io_executor executor,
@@ -207,7 +152,7 @@ Task<base::Result<Capabilities>> DockerEngine::prepare() {
 
 Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::create(std::string id, Limits limits) {
   const auto context = context_;
-  if (!is_sandbox_id(id)) co_return base::fail(base::Errc::kInvalid, "sandbox id " + id);
+  if (!is_docker_sandbox_id(id)) co_return base::fail(base::Errc::kInvalid, "sandbox id " + id);
   const std::string name = "sandtrap-" + id;
   auto made =
       co_await create_container(*context, name, container_for(*context, id, std::move(limits)));
@@ -232,62 +177,6 @@ Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::create(std::string id
   std::unique_ptr<Sandbox> sandbox =
       std::make_unique<DockerSandbox>(context, std::move(id), std::move(*target));
   co_return sandbox;
-}
-
-Task<std::vector<Leftover>> DockerEngine::recover() {
-  const auto context = context_;
-  std::vector<Leftover> leftovers;
-  auto found = co_await list_containers(*context);
-  if (!found) {
-    context->log.error("docker: cannot look for leftovers: {}", found.error().context);
-    co_return leftovers;
-  }
-  std::set<std::string> alive;
-  for (const Found& one : *found) {
-    auto label = read_label(context->label_directory(one.sandbox) + "/label.json");
-    if (!is_sandbox_id(one.sandbox) || !label) {  // warm, half-built, or a probe
-      auto removed = co_await remove_docker_container(*context, one.container);
-      if (!removed) context->log.warn("docker: leftover: {}", removed.error().context);
-      continue;
-    }
-    alive.insert(one.sandbox);
-    DockerTarget stopped;
-    stopped.container = one.container;
-    auto target = co_await locate_docker_container(*context, one.container);
-    auto sandbox = std::make_unique<DockerSandbox>(context, one.sandbox,
-                                                   target ? std::move(*target) : stopped);
-    if (one.state == "running") {
-      leftovers.push_back(Leftover{std::move(sandbox), std::move(*label)});
-      continue;
-    }
-    if (label->ended.empty()) label->ended = base::to_iso8601(base::wall_now());
-    auto kept = co_await sandbox->preserve(*label);
-    if (kept) {
-      context->log.info("docker: {} had ended while we were away; kept as {}", one.sandbox,
-                        kept->reference);
-    } else {
-      context->log.error("docker: {} could not be kept: {}", one.sandbox, kept.error().context);
-    }
-  }
-  drop_orphan_labels(*context, alive);
-  co_return leftovers;
-}
-
-Task<base::Status> DockerEngine::remove_preserved(const std::string& reference) {
-  const auto context = context_;
-  // "sandtrap-preserved:<id>" or ".../preserved/<id>"
-  const std::string id = reference.substr(reference.find_last_of(":/") + 1);
-  if (!is_sandbox_id(id)) {
-    co_return base::fail(base::Errc::kInvalid, reference + " is not a preserved sandbox");
-  }
-  const std::string image = fmt::format("{}:{}", kDockerPreservedRepository, id);
-  auto gone = co_await context->api.send(
-      "DELETE", "/images/" + net::percent_encode(image) + "?force=1", {}, std::chrono::seconds(60));
-  if (!gone && gone.error().code != base::Errc::kNotFound) co_return tl::unexpected(gone.error());
-  std::error_code error;
-  const auto files = fs::remove_all(context->preserved_directory(id), error);
-  if (!gone && files == 0) co_return tl::unexpected(gone.error());
-  co_return base::Status{};
 }
 
 }  // namespace sandtrap::sandbox

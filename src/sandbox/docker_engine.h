@@ -29,7 +29,9 @@ struct DockerOptions {
 };
 
 inline constexpr const char* kDockerDefaultImage = "sandtrap-guest:debian-12";
-inline constexpr const char* kDockerPreservedRepository = "sandtrap-preserved";
+// What is preserved is a stopped container "sandtrap-preserved-<id>"; earlier versions made an
+// image "sandtrap-preserved:<id>" of it.
+inline constexpr const char* kDockerPreserved = "sandtrap-preserved";
 
 struct DockerContext;
 
@@ -42,8 +44,11 @@ class DockerEngine final : public Engine {
 
   Task<base::Result<Capabilities>> prepare() override;
   Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) override;
+  Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference, std::string id,
+                                                       Limits limits) override;
   Task<std::vector<Leftover>> recover() override;
-  // An image name as preserve() gave it, or the path of its folder.
+  // A container's name as preserve() gave it, an image name as an earlier version did, or the path
+  // of its folder.
   Task<base::Status> remove_preserved(const std::string& reference) override;
 
  private:

@@ -282,20 +282,49 @@ TEST_F(DockerEngineTest, KeptSandboxesCarryTheirLabel) {
   ASSERT_TRUE(run(io_, box->mark_claimed(label)));
   const auto kept = run(io_, box->preserve(label));
   ASSERT_TRUE(kept) << kept.error().context;
-  EXPECT_EQ(kept->reference, "sandtrap-preserved:" + box->id());
+  EXPECT_EQ(kept->reference, "sandtrap-preserved-" + box->id());
   EXPECT_GT(kept->bytes, 0U);
   EXPECT_TRUE(fs::exists(options_.data_dir + "/preserved/" + box->id() + "/sandbox.json"));
   EXPECT_FALSE(fs::exists(options_.data_dir + "/sandboxes/" + box->id()));
   DockerApi api(io_.get_executor(), options_.socket);
-  const auto image = run(io_, api.get("/images/" + kept->reference + "/json", DockerApi::kQuick));
-  ASSERT_TRUE(image) << image.error().context;
-  const auto labels = json::parse(image->body).at("Config").at("Labels").as_object();
-  EXPECT_EQ(docker_text(labels, "sandtrap.case"), "case-1");
-  EXPECT_EQ(docker_text(labels, "sandtrap.recordings"), "[\"recordings/x.cast\"]");
+  const std::string path = "/containers/" + kept->reference + "/json";
+  ASSERT_TRUE(run(io_, api.get(path, DockerApi::kQuick)));
+  EXPECT_TRUE(run(io_, engine_->recover()).empty());
+  EXPECT_TRUE(run(io_, api.get(path, DockerApi::kQuick))) << "recovery took it for rubbish";
   EXPECT_FALSE(run(io_, engine_->remove_preserved("debian:12")));
   EXPECT_TRUE(run(io_, engine_->remove_preserved(kept->reference)));
-  EXPECT_FALSE(run(io_, api.get("/images/" + kept->reference + "/json", DockerApi::kQuick)));
+  EXPECT_FALSE(run(io_, api.get(path, DockerApi::kQuick)));
   EXPECT_FALSE(fs::exists(options_.data_dir + "/preserved/" + box->id()));
+}
+
+TEST_F(DockerEngineTest, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheirDisk) {
+  auto box = sandbox();
+  Label label;
+  label.sandbox = box->id();
+  label.case_id = "case-1";
+  ASSERT_TRUE(run(io_, box->mark_claimed(label)));
+  ASSERT_EQ(talk(*box, "echo 1 > /root/left").exit.value, 0);
+  ASSERT_TRUE(run(io_, box->freeze()));
+  EXPECT_TRUE(run(io_, box->freeze()));  // again is fine
+  EXPECT_GT(run(io_, box->memory()).value_or(0), 0U);
+  auto found = run(io_, engine_->recover());
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].frozen);
+  ASSERT_TRUE(run(io_, box->thaw()));
+  EXPECT_TRUE(run(io_, box->thaw()));
+  EXPECT_EQ(output_of(*box, "cat /root/left"), "1\n");
+  const std::string id = box->id();
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(run(io_, box->freeze()));
+    const auto kept = run(io_, box->preserve(label));
+    ASSERT_TRUE(kept) << kept.error().context;
+    auto again = run(io_, engine_->restore(kept->reference, id, Limits{}));
+    ASSERT_TRUE(again) << again.error().context;
+    box = std::move(*again);
+    EXPECT_EQ(output_of(*box, "hostname; cat /root/left"), "web01\n1\n");
+  }
+  EXPECT_FALSE(run(io_, engine_->restore("sandtrap-preserved-" + id, id, Limits{})));
+  run(io_, box->destroy());
 }
 
 TEST_F(DockerEngineTest, ACrashIsRecoveredFrom) {

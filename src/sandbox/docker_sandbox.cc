@@ -18,7 +18,7 @@ namespace sandtrap::sandbox {
 namespace json = boost::json;
 namespace {
 
-constexpr std::chrono::seconds kRemoveDeadline{60}, kCommitDeadline{300};
+constexpr std::chrono::seconds kRemoveDeadline{60}, kSizeDeadline{60}, kPauseDeadline{10};
 
 // Docker mounts files of the container's own folder over /etc/hosts and the like: their path names
 // the container, which no foreign process's mount table does.
@@ -27,27 +27,6 @@ bool is_process_of(pid_t pid, const std::string& container) {
   std::ifstream file(fmt::format("/proc/{}/mountinfo", pid));
   const std::string text((std::istreambuf_iterator<char>(file)), {});
   return text.find(container) != std::string::npos;
-}
-
-json::array texts(const std::vector<std::string>& values) {
-  json::array out;
-  for (const std::string& value : values) out.emplace_back(value);
-  return out;
-}
-
-std::string commit_body(const Label& label) {
-  json::object labels;
-  labels["sandtrap.preserved"] = label.sandbox;
-  labels["sandtrap.case"] = label.case_id;
-  labels["sandtrap.source_ip"] = label.source_ip;
-  labels["sandtrap.created"] = label.created;
-  labels["sandtrap.claimed"] = label.claimed;
-  labels["sandtrap.ended"] = label.ended;
-  labels["sandtrap.sessions"] = json::serialize(texts(label.sessions));
-  labels["sandtrap.recordings"] = json::serialize(texts(label.recordings));
-  json::object body;
-  body["Labels"] = std::move(labels);
-  return json::serialize(body);
 }
 
 void remove_label(const DockerContext& context, const std::string& id) {
@@ -88,6 +67,10 @@ Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
   co_return target;
 }
 
+bool is_docker_sandbox_id(std::string_view id) {
+  return id.size() == 12 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Task<base::Status> remove_docker_container(DockerContext& context, std::string container) {
   std::string path = "/containers/" + container + "?force=1&v=1";
   auto gone = co_await context.api.send("DELETE", std::move(path), {}, kRemoveDeadline);
@@ -125,27 +108,57 @@ Task<base::Result<Preserved>> DockerSandbox::preserve(const Label& given) {
   const bool stopped = killed || killed.error().code == base::Errc::kExists;  // it was not running
   if (!stopped) co_return base::wrap("preserve", killed.error());
 
+  // Its own container stays, stopped: started again it has its own disk, however often.
   Preserved kept;
-  kept.reference = fmt::format("{}:{}", kDockerPreservedRepository, id_);
-  auto info = co_await context->api.get_object("/containers/" + target_.container + "/json?size=1",
-                                               kCommitDeadline);
-  if (info) kept.bytes = static_cast<std::uint64_t>(docker_number(*info, "SizeRw"));
-  std::string path = fmt::format("/commit?container={}&repo={}&tag={}&pause=false",
-                                 target_.container, kDockerPreservedRepository, id_);
-  auto committed = co_await context->api.post(std::move(path), commit_body(label), kCommitDeadline);
-  if (!committed) co_return base::wrap("preserve", committed.error());
-
+  kept.reference = fmt::format("{}-{}", kDockerPreserved, id_);
   const std::string directory = context->preserved_directory(id_);
   if (auto written = write_label(directory, "sandbox.json", label); !written) {
     co_return base::wrap("preserve", written.error());
   }
   std::ofstream(directory + "/reference") << kept.reference << '\n';
-  if (auto removed = co_await remove_docker_container(*context, target_.container); !removed) {
-    context->log.warn("docker: {} is preserved, but its container stays: {}", id_,
-                      removed.error().context);
-  }
+  auto renamed = co_await context->api.post(
+      "/containers/" + target_.container + "/rename?name=" + kept.reference, {}, DockerApi::kQuick);
+  if (!renamed) co_return base::wrap("preserve", renamed.error());
+  auto info = co_await context->api.get_object("/containers/" + target_.container + "/json?size=1",
+                                               kSizeDeadline);
+  if (info) kept.bytes = static_cast<std::uint64_t>(docker_number(*info, "SizeRw"));
   remove_label(*context, id_);
   co_return kept;
+}
+
+Task<base::Status> DockerSandbox::freeze() {
+  const auto context = context_;
+  auto paused =
+      co_await context->api.post("/containers/" + target_.container + "/pause", {}, kPauseDeadline);
+  // kExists: it is paused already, or not running; the latter shows at the next use.
+  if (!paused && paused.error().code != base::Errc::kExists)
+    co_return base::wrap("freeze", paused.error());
+  co_return base::Status{};
+}
+
+Task<base::Status> DockerSandbox::thaw() {
+  const auto context = context_;
+  auto gone = co_await context->api.post("/containers/" + target_.container + "/unpause", {},
+                                         kPauseDeadline);
+  if (gone) co_return base::Status{};
+  // Not paused: fine if it runs. After a restart of the engine it does not.
+  auto info = co_await context->api.get_object("/containers/" + target_.container + "/json",
+                                               DockerApi::kQuick);
+  if (!info) co_return base::wrap("thaw", info.error());
+  const json::object* state = docker_member(*info, "State");
+  const std::string status = state != nullptr ? docker_text(*state, "Status") : "";
+  if (status == "running") co_return base::Status{};
+  co_return base::fail(base::Errc::kUnavailable, "thaw: the container is " + status);
+}
+
+Task<base::Result<std::uint64_t>> DockerSandbox::memory() {
+  const auto context = context_;
+  auto stats = co_await context->api.get_object(
+      "/containers/" + target_.container + "/stats?stream=false&one-shot=true", kPauseDeadline);
+  if (!stats) co_return tl::unexpected(stats.error());
+  const json::object* memory = docker_member(*stats, "memory_stats");
+  if (memory == nullptr) co_return base::fail(base::Errc::kNotFound, "docker: no memory figures");
+  co_return static_cast<std::uint64_t>(docker_number(*memory, "usage"));
 }
 
 Task<void> DockerSandbox::destroy() {

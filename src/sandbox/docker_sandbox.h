@@ -16,6 +16,9 @@ class DockerSandbox final : public Sandbox {
   Task<base::Result<std::unique_ptr<Process>>> exec(const ProcessSpec& spec) override;
   Task<base::Status> verify() override;
   Task<base::Status> mark_claimed(const Label& label) override;
+  Task<base::Status> freeze() override;
+  Task<base::Status> thaw() override;
+  Task<base::Result<std::uint64_t>> memory() override;
   Task<base::Result<Preserved>> preserve(const Label& label) override;
   Task<void> destroy() override;
 
@@ -28,6 +31,9 @@ class DockerSandbox final : public Sandbox {
 // Asks the engine for the container's process and looks whether it is the same one here.
 Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
                                                          std::string container);
+
+// 12 hexadecimal digits.
+bool is_docker_sandbox_id(std::string_view id);
 
 Task<base::Status> remove_docker_container(DockerContext& context, std::string container);
 

@@ -74,6 +74,7 @@ class Process {
 
 struct Label {                                                       // written on what is preserved
   std::string sandbox, case_id, source_ip, created, claimed, ended;  // ISO 8601
+  std::string hostname;  // a restored sandbox has it again
   std::vector<std::string> sessions, recordings;
 };
 
@@ -91,7 +92,12 @@ class Sandbox {
   virtual Task<base::Status> verify() = 0;
   virtual Task<base::Status> mark_claimed(
       const Label& label) = 0;  // crash-safe: a restart adopts it
-  // Stops everything inside, keeps the writable layer with `label`.
+  // Every process stops where it is, with its memory and its open files. A failure leaves it
+  // running; freezing the frozen and thawing the running is fine. exec() is for thawed ones only.
+  virtual Task<base::Status> freeze() = 0;
+  virtual Task<base::Status> thaw() = 0;
+  virtual Task<base::Result<std::uint64_t>> memory() = 0;  // bytes it holds now, page cache too
+  // Stops everything inside (frozen or not), keeps the writable layer with `label`.
   virtual Task<base::Result<Preserved>> preserve(const Label& label) = 0;
   virtual Task<void> destroy() = 0;  // nothing is kept
 };
@@ -103,8 +109,9 @@ struct Capabilities {  // probed at start, shown to the operator
 };
 
 struct Leftover {                    // what an earlier run left behind
-  std::unique_ptr<Sandbox> sandbox;  // running and claimed: to adopt
+  std::unique_ptr<Sandbox> sandbox;  // running or frozen, and claimed: to adopt
   Label label;
+  bool frozen = false;
 };
 
 class Engine {
@@ -112,8 +119,13 @@ class Engine {
   virtual ~Engine() = default;
   virtual Task<base::Result<Capabilities>> prepare() = 0;  // image there? runtime usable?
   virtual Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) = 0;
+  // A new running sandbox `id` on the disk that Sandbox::preserve() kept as `reference`, with the
+  // host name of its label. It takes the disk: afterwards `reference` is gone. A failure leaves
+  // what is preserved as it was. kNotFound: there is no such thing.
+  virtual Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference,
+                                                               std::string id, Limits limits) = 0;
   // Reaps warm and half-built sandboxes of this instance, preserves dead claimed ones, returns
-  // those still running and claimed.
+  // those still there and claimed.
   virtual Task<std::vector<Leftover>> recover() = 0;
   virtual Task<base::Status> remove_preserved(const std::string& reference) = 0;
 };

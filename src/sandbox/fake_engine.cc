@@ -40,8 +40,8 @@ bool asked_to_fail(const std::function<bool(unsigned)>& decision, unsigned attem
   return decision && decision(attempt);
 }
 
-// Everything that carries this sandbox's mark, daemons that left their session included.
-void kill_all(const std::string& id) {
+// To everything that carries this sandbox's mark, daemons that left their session included.
+void signal_all(const std::string& id, int number) {
   const std::string mark = kMark + id;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
@@ -51,7 +51,7 @@ void kill_all(const std::string& id) {
     const std::string environment((std::istreambuf_iterator<char>(file)), {});
     const auto at = environment.find(mark);
     if (at == std::string::npos || (at != 0 && environment[at - 1] != '\0')) continue;
-    ::kill(static_cast<pid_t>(std::stol(name)), SIGKILL);
+    ::kill(static_cast<pid_t>(std::stol(name)), number);
   }
 }
 
@@ -96,9 +96,35 @@ class FakeSandbox final : public Sandbox {
     co_return write_label(state_directory(), "label.json", label);
   }
 
+  Task<base::Status> freeze() override {
+    if (asked_to_fail(shared_->options.freeze_fails, ++shared_->counts.freezes)) {
+      co_return base::fail(base::Errc::kUnavailable, "fake: freeze was told to fail");
+    }
+    signal_all(id_, SIGSTOP);
+    std::error_code error;
+    fs::create_directories(state_directory(), error);
+    std::ofstream(state_directory() + "/frozen") << "";
+    co_return base::Status{};
+  }
+
+  Task<base::Status> thaw() override {
+    if (asked_to_fail(shared_->options.thaw_fails, ++shared_->counts.thaws)) {
+      co_return base::fail(base::Errc::kUnavailable, "fake: thaw was told to fail");
+    }
+    std::error_code error;
+    fs::remove(state_directory() + "/frozen", error);
+    signal_all(id_, SIGCONT);
+    co_return base::Status{};
+  }
+
+  Task<base::Result<std::uint64_t>> memory() override { co_return shared_->options.memory; }
+
   Task<base::Result<Preserved>> preserve(const Label& given) override {
     const Label label = given;
-    kill_all(id_);
+    signal_all(id_, SIGKILL);
+    if (asked_to_fail(shared_->options.preserve_fails, ++shared_->counts.preserves)) {
+      co_return base::fail(base::Errc::kUnavailable, "fake: preserve was told to fail");
+    }
     const std::string target = shared_->options.preserved + "/" + id_;
     if (auto written = write_label(directory_, "sandbox.json", label); !written) {
       co_return base::wrap("preserve", written.error());
@@ -117,7 +143,7 @@ class FakeSandbox final : public Sandbox {
   }
 
   Task<void> destroy() override {
-    kill_all(id_);
+    signal_all(id_, SIGKILL);
     std::error_code error;
     fs::remove_all(directory_, error);
     fs::remove_all(state_directory(), error);
@@ -216,6 +242,33 @@ Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::create(std::string id, 
   co_return sandbox;
 }
 
+Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::restore(std::string reference,
+                                                                 std::string id, Limits) {
+  const auto shared = shared_;
+  const unsigned attempt = ++shared->counts.restores;
+  co_await pause(shared->options.create_delay);
+  if (asked_to_fail(shared->options.restore_fails, attempt)) {
+    co_return base::fail(base::Errc::kUnavailable, "fake: restore was told to fail");
+  }
+  const std::string directory = shared->options.root + "/" + id;
+  std::error_code error;
+  if (fs::exists(directory, error)) {
+    co_return base::fail(base::Errc::kExists, "fake: " + directory + " exists already");
+  }
+  auto label = read_label(reference + "/sandbox.json");
+  if (!label) co_return base::wrap("restore " + id, label.error());
+  label->sandbox = id;
+  const std::string state = shared->options.root + "/state/" + id;
+  if (auto written = write_label(state, "label.json", *label); !written) {
+    co_return base::wrap("restore " + id, written.error());
+  }
+  fs::rename(reference, directory, error);
+  if (error) co_return base::fail_errno("restore: rename to " + directory, error.value());
+  ++shared->counts.restored;
+  std::unique_ptr<Sandbox> sandbox = std::make_unique<FakeSandbox>(shared, std::move(id));
+  co_return sandbox;
+}
+
 Task<std::vector<Leftover>> FakeEngine::recover() {
   std::vector<Leftover> leftovers;
   std::error_code error;
@@ -230,7 +283,8 @@ Task<std::vector<Leftover>> FakeEngine::recover() {
       co_await sandbox->destroy();
       continue;
     }
-    leftovers.push_back(Leftover{std::move(sandbox), std::move(*label)});
+    const bool frozen = fs::exists(shared_->options.root + "/state/" + id + "/frozen", error);
+    leftovers.push_back(Leftover{std::move(sandbox), std::move(*label), frozen});
   }
   co_return leftovers;
 }

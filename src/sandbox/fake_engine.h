@@ -23,13 +23,16 @@ struct FakeOptions {
   std::string shell;                        // default /bin/bash, else /bin/sh
   std::string sftp_server = "/usr/lib/openssh/sftp-server";
   std::chrono::milliseconds create_delay{0}, verify_delay{0}, exec_delay{0};
+  std::uint64_t memory = 4U << 20;  // what memory() says
   // Asked with the number of the attempt (from 1); true: this one fails.
   std::function<bool(unsigned)> create_fails, verify_fails, exec_fails;
+  std::function<bool(unsigned)> freeze_fails, thaw_fails, preserve_fails, restore_fails;
 };
 
 struct FakeCounts {  // what happened so far
   unsigned creates = 0, verifies = 0, execs = 0;
-  unsigned created = 0, destroyed = 0, preserved = 0;
+  unsigned freezes = 0, thaws = 0, preserves = 0, restores = 0;
+  unsigned created = 0, destroyed = 0, preserved = 0, restored = 0;
   unsigned creating_now = 0, creating_most = 0;  // to check the bound of parallel refills
 };
 
@@ -42,6 +45,8 @@ class FakeEngine final : public Engine {
 
   Task<base::Result<Capabilities>> prepare() override;
   Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) override;
+  Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference, std::string id,
+                                                       Limits limits) override;
   Task<std::vector<Leftover>> recover() override;
   Task<base::Status> remove_preserved(const std::string& reference) override;
 

@@ -70,6 +70,7 @@ std::string to_json(const Label& label) {
   out["created"] = label.created;
   out["claimed"] = label.claimed;
   out["ended"] = label.ended;
+  out["hostname"] = label.hostname;
   out["sessions"] = strings(label.sessions);
   out["recordings"] = strings(label.recordings);
   return json::serialize(out) + "\n";
@@ -90,6 +91,7 @@ base::Result<Label> label_from_json(std::string_view text) {
   label.created = fields.text("created");
   label.claimed = fields.text("claimed");
   label.ended = fields.text("ended");
+  label.hostname = fields.text("hostname");
   label.sessions = fields.texts("sessions");
   label.recordings = fields.texts("recordings");
   if (!fields.good) return base::fail(base::Errc::kInvalid, "label: a value has the wrong type");

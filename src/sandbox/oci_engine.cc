@@ -95,16 +95,17 @@ Task<base::Status> OciEngine::template_disk(std::uint64_t bytes) {
                                         shared_->options.userns_base);
 }
 
-Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limits limits) {
+Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limits limits,
+                                                            Disk disk) {
   OciShared& s = *shared_;
   MountPlan plan;
   plan.image = s.host.image;
-  plan.template_disk = s.template_disk(limits.disk_bytes);
+  if (disk == Disk::kFresh) plan.template_disk = s.template_disk(limits.disk_bytes);
   plan.disk = s.disk(id);
   plan.root = s.host.root;
   plan.work_area = s.host.work_area;
   plan.owner = s.options.userns_base;
-  plan.files = identity_files(limits.hostname);
+  if (disk == Disk::kFresh) plan.files = identity_files(limits.hostname);
   plan.hide_unified = s.host.hide_unified;
   const SandboxMounts mounts(plan);
 
@@ -129,7 +130,7 @@ Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::create(std::string id, L
     co_return base::fail(base::Errc::kExists, "sandbox " + id);
   if (auto disk = co_await template_disk(limits.disk_bytes); !disk)
     co_return base::wrap("sandbox " + id, disk.error());
-  auto init = co_await start(id, std::move(limits));
+  auto init = co_await start(id, std::move(limits), Disk::kFresh);
   if (!init) {
     co_await destroy_container(shared_, id, nullptr);
     co_return base::wrap("sandbox " + id, init.error());

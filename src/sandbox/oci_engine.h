@@ -36,12 +36,15 @@ class OciEngine final : public Engine {
 
   Task<base::Result<Capabilities>> prepare() override;
   Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) override;
+  Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference, std::string id,
+                                                       Limits limits) override;
   Task<std::vector<Leftover>> recover() override;
   Task<base::Status> remove_preserved(const std::string& reference) override;
 
  private:
   Task<base::Status> template_disk(std::uint64_t bytes);
-  Task<base::Result<std::shared_ptr<Child>>> start(std::string id, Limits limits);
+  enum class Disk { kFresh, kOwn };
+  Task<base::Result<std::shared_ptr<Child>>> start(std::string id, Limits limits, Disk disk);
   Task<std::optional<Leftover>> recover_one(std::string id);
 
   std::shared_ptr<OciShared> shared_;  // shared with sandboxes, which may outlive the engine

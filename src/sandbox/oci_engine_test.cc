@@ -53,6 +53,44 @@ TEST_F(OciEngineNeedsRoot, ALifeFromCreationToNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(root_ + "/run/oci/state"));
 }
 
+TEST_F(OciEngineNeedsRoot, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheirDisk) {
+  const std::string id = "00000000a0f1";
+  auto sandbox = create(id);
+  ASSERT_TRUE(sandbox);
+  Label label;
+  label.sandbox = id;
+  label.case_id = "case";
+  label.hostname = "web01";
+  ASSERT_TRUE(testing::run(io_, sandbox->mark_claimed(label)));
+  shell(*sandbox,
+        "echo 1 > /root/left; (while :; do echo x >> /root/grows; done) > /dev/null 2>&1 &");
+  ASSERT_TRUE(testing::run(io_, sandbox->freeze()));
+  EXPECT_TRUE(testing::run(io_, sandbox->freeze()));  // again is fine
+  EXPECT_GT(testing::run(io_, sandbox->memory()).value_or(0), 0U);
+  auto second = another_engine();
+  auto found = testing::run(io_, second->recover());
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_TRUE(found[0].frozen);
+  ASSERT_TRUE(testing::run(io_, sandbox->thaw()));
+  expect_status(
+      shell(*sandbox,
+            "a=$(stat -c %s /root/grows); while [ $(stat -c %s /root/grows) = $a ]; do :; done"),
+      0);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(testing::run(io_, sandbox->freeze()));
+    const auto kept = testing::run(io_, sandbox->preserve(label));
+    ASSERT_TRUE(kept) << kept.error().context;
+    EXPECT_FALSE(testing::run(io_, engine_->restore("/etc", id, limits())));
+    auto again = testing::run(io_, engine_->restore(kept->reference, id, limits()));
+    ASSERT_TRUE(again) << again.error().context;
+    sandbox = std::move(*again);
+    EXPECT_FALSE(std::filesystem::exists(kept->reference));
+    EXPECT_EQ(shell(*sandbox, "hostname; cat /root/left").output, "web01\n1\n");
+  }
+  destroy(*sandbox);
+  EXPECT_EQ(testing::leftovers(id), std::vector<std::string>{});
+}
+
 TEST_F(OciEngineNeedsRoot, BytesOfACommandArriveAsTheyWere) {
   auto sandbox = create("00000000a002");
   ASSERT_TRUE(sandbox);

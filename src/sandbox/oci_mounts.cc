@@ -71,7 +71,8 @@ bool SandboxMounts::write_files() const noexcept {
 const char* SandboxMounts::apply() const noexcept {
   ::umask(0);
   if (const char* failed = own_namespace(hide_unified_)) return failed;
-  if (copy_sparse(template_.c_str(), disk_.c_str()) != 0) return "copy the disk template";
+  if (!template_.empty() && copy_sparse(template_.c_str(), disk_.c_str()) != 0)
+    return "copy the disk template";
   if (::mount("tmpfs", area_.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, "size=64k,mode=755") != 0)
     return "mount the work area";
   for (const std::string* dir : {&lower_, &writable_})

@@ -14,7 +14,7 @@ namespace sandtrap::sandbox {
 
 struct MountPlan {
   std::string image;          // the shared lower tree
-  std::string template_disk;  // copied to `disk`
+  std::string template_disk;  // copied to `disk`; empty: `disk` is there already
   std::string disk;
   // Where the root file system is mounted: a directory of the host, because the runtime goes there
   // (outside the namespace of these mounts) at each exec.

@@ -1,9 +1,12 @@
 // What an earlier warden left: the embedded engine's part of a start after a crash.
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include "sandbox/label.h"
+#include "sandbox/loop_disk.h"
 #include "sandbox/oci_engine.h"
 #include "sandbox/oci_sandbox.h"
 
@@ -41,12 +44,53 @@ Task<std::optional<Leftover>> OciEngine::recover_one(std::string id) {
   if (init) {
     Leftover out;
     out.label = std::move(*label);
+    out.frozen = s.freezer(id).frozen();
     out.sandbox = std::make_unique<OciSandbox>(shared_, id, std::move(init));
     co_return out;
   }
   if (auto kept = co_await preserve_container(shared_, id, nullptr, std::move(*label)); !kept)
     s.log.warn("sandbox {}: {}", id, kept.error().context);
   co_return std::nullopt;
+}
+
+// A crash at any step leaves the disk in one of the two folders, each time with a label: recover()
+// puts back what was not started.
+Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::restore(std::string reference,
+                                                                std::string id, Limits limits) {
+  OciShared& s = *shared_;
+  const fs::path folder(reference);
+  if (folder.parent_path() != fs::path(s.preserved) ||
+      !valid_sandbox_id(folder.filename().string()) || !valid_sandbox_id(id))
+    co_return base::fail(base::Errc::kInvalid, reference + ": not a preserved sandbox");
+  if (!s.runtime) co_return base::fail(base::Errc::kUnavailable, "the engine is not prepared");
+  auto label = read_label(reference + "/sandbox.json");
+  if (!label) co_return base::wrap("restore " + id, label.error());
+  const std::string kept = reference + "/disk.ext4";
+  if (::access(kept.c_str(), R_OK | W_OK) != 0)
+    co_return base::fail(base::Errc::kNotFound, "restore " + id + ": it has no disk");
+  if (::access(s.directory(id).c_str(), F_OK) == 0)
+    co_return base::fail(base::Errc::kExists, "sandbox " + id);
+  label->sandbox = id;
+  if (auto written = write_label(s.directory(id), "label.json", *label); !written)
+    co_return base::wrap("restore " + id, written.error());
+  if (::rename(kept.c_str(), s.disk(id).c_str()) != 0)
+    co_return base::fail_errno("restore " + id + ": move the disk", errno);
+  if (!label->hostname.empty()) limits.hostname = label->hostname;
+  auto init = co_await start(id, std::move(limits), Disk::kOwn);
+  if (!init) {
+    co_await stop_container(shared_, id, nullptr);
+    const bool released = co_await loop_released(s.disk(id), std::chrono::seconds(30));
+    if (!released) s.log.warn("sandbox {}: its disk is still in use", id);
+    if (::rename(s.disk(id).c_str(), kept.c_str()) != 0)
+      co_return base::fail_errno("restore " + id + ": move the disk back", errno);
+    std::error_code error;
+    fs::remove_all(s.directory(id), error);
+    co_return base::wrap("restore " + id, init.error());
+  }
+  std::error_code error;
+  fs::remove_all(folder, error);
+  std::unique_ptr<Sandbox> out = std::make_unique<OciSandbox>(shared_, id, std::move(*init));
+  co_return out;
 }
 
 Task<std::vector<Leftover>> OciEngine::recover() {

@@ -259,7 +259,9 @@ Task<base::Result<pid_t>> OciRuntime::running(std::string id) {
   const json::object& object = value.get_object();
   const json::value* status = object.if_contains("status");
   const json::value* pid = object.if_contains("pid");
-  if (status == nullptr || *status != "running" || pid == nullptr || !pid->is_int64())
+  // "paused": frozen by whoever looked after it before us.
+  if (status == nullptr || (*status != "running" && *status != "paused") || pid == nullptr ||
+      !pid->is_int64())
     co_return base::fail(base::Errc::kNotFound, "not running");
   co_return static_cast<pid_t>(pid->get_int64());
 }

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::chrono::seconds kDeathLimit{10};  // processes in an uninterruptible call
 constexpr std::chrono::seconds kDiskLimit{30};   // the last writes of a full disk
+constexpr std::chrono::seconds kFreezeLimit{2};
 
 std::string instance_of(const std::string& data_dir) {
   std::error_code error;
@@ -151,6 +152,19 @@ Task<base::Status> OciSandbox::mark_claimed(const Label& label) {
   co_return write_label(shared_->directory(id_), "label.json", label);
 }
 
+Task<base::Status> OciSandbox::freeze() {
+  OciFreezer freezer = shared_->freezer(id_);
+  co_return co_await freezer.freeze(kFreezeLimit);
+}
+
+Task<base::Status> OciSandbox::thaw() {
+  co_return shared_->freezer(id_).thaw();
+}
+
+Task<base::Result<std::uint64_t>> OciSandbox::memory() {
+  co_return shared_->freezer(id_).memory();
+}
+
 Task<base::Result<Preserved>> OciSandbox::preserve(const Label& label) {
   const auto init = std::move(init_);
   co_return co_await preserve_container(shared_, id_, init, label);
@@ -166,6 +180,8 @@ Task<void> stop_container(std::shared_ptr<OciShared> shared, std::string id,
   if (init && !init->result()) {
     // The end of its first process is the end of the pid namespace, and with it of every process.
     (void)init->signal(SIGKILL);
+    // A frozen process (v1) takes no signal, and goes no further than this one once it is thawed.
+    if (const OciFreezer freezer = shared->freezer(id); freezer.frozen()) (void)freezer.thaw();
     if (!co_await init->wait(kDeathLimit))
       shared->log.warn("sandbox {}: its processes do not end", id);
   }

@@ -8,6 +8,7 @@
 #include "sandbox/child.h"
 #include "sandbox/engine.h"
 #include "sandbox/oci_engine.h"
+#include "sandbox/oci_freezer.h"
 #include "sandbox/oci_host.h"
 #include "sandbox/oci_runtime.h"
 
@@ -21,6 +22,9 @@ struct OciShared {
   std::string label(const std::string& id) const { return directory(id) + "/label.json"; }
   std::string bundle(const std::string& id) const { return bundles + "/" + id; }
   std::string template_disk(std::uint64_t bytes) const;
+  OciFreezer freezer(const std::string& id) const {
+    return OciFreezer(host.cgroups, cgroups + "/" + id);
+  }
 
   OciOptions options;
   base::Log& log;
@@ -43,6 +47,9 @@ class OciSandbox final : public Sandbox {
   Task<base::Result<std::unique_ptr<Process>>> exec(const ProcessSpec& spec) override;
   Task<base::Status> verify() override;
   Task<base::Status> mark_claimed(const Label& label) override;
+  Task<base::Status> freeze() override;
+  Task<base::Status> thaw() override;
+  Task<base::Result<std::uint64_t>> memory() override;
   Task<base::Result<Preserved>> preserve(const Label& label) override;
   Task<void> destroy() override;
 
