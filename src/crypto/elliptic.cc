@@ -1,5 +1,7 @@
 #include "crypto/elliptic.h"
 
+#include <nettle/curve25519.h>
+#include <openssl/core_names.h>
 #include <openssl/obj_mac.h>
 
 namespace sandtrap::crypto {
@@ -9,9 +11,14 @@ using base::Errc;
 using base::fail;
 using base::Result;
 
-PkeyPtr x25519_public(ByteView bytes) {
-  return PkeyPtr(
-      EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, bytes.data(), bytes.size()));
+// Finding the algorithm by its name costs as much as using it: once per process is enough.
+EVP_PKEY_CTX* x25519_maker() {
+  static const PkeyCtxPtr maker = [] {
+    PkeyCtxPtr ctx(EVP_PKEY_CTX_new_from_name(nullptr, "X25519", nullptr));
+    SANDTRAP_CHECK(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1);
+    return ctx;
+  }();
+  return maker.get();
 }
 
 Result<Secret> x25519(EVP_PKEY* key, EVP_PKEY* peer) {
@@ -56,20 +63,25 @@ BnPtr random_scalar(const EC_GROUP* group, base::Entropy& entropy, BN_CTX* ctx) 
 
 }  // namespace
 
-// Multiplying the base point as if it were a peer's value: OpenSSL's x25519 ladder is faster than
-// the generic code with which it computes a public key.
+// The public half by nettle, which has a table for the base point; the private key then enters
+// OpenSSL together with it, because a private key alone makes OpenSSL compute the public half with
+// generic code, at more than the price of a whole exchange.
 Result<X25519Key> X25519Key::from_private(ByteView scalar) {
-  static const PkeyPtr base_point = [] {
-    std::array<std::uint8_t, kX25519Size> nine{9};
-    return x25519_public(nine);
-  }();
+  if (scalar.size() != kX25519Size) return fail(Errc::kInvalid, "x25519: wrong length");
   X25519Key key;
-  key.key_.reset(
-      EVP_PKEY_new_raw_private_key_ex(nullptr, "X25519", nullptr, scalar.data(), scalar.size()));
-  if (!key.key_) return fail(Errc::kUnsupported, "x25519: private key");
-  Result<Secret> value = x25519(key.key_.get(), base_point.get());
-  if (!value) return tl::unexpected(value.error());
-  key.public_.assign(value->view().begin(), value->view().end());
+  key.public_.resize(kX25519Size);
+  ::curve25519_mul_g(key.public_.data(), scalar.data());
+  OSSL_PARAM parts[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY,
+                                        const_cast<std::uint8_t*>(scalar.data()), scalar.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, key.public_.data(),
+                                        key.public_.size()),
+      OSSL_PARAM_construct_end()};
+  EVP_PKEY* made = nullptr;
+  if (EVP_PKEY_fromdata(x25519_maker(), &made, EVP_PKEY_KEYPAIR, parts) != 1) {
+    return fail(Errc::kUnsupported, "x25519: private key");
+  }
+  key.key_.reset(made);
   return key;
 }
 
@@ -81,7 +93,8 @@ Result<X25519Key> X25519Key::generate(base::Entropy& entropy) {
 
 Result<Secret> X25519Key::shared(ByteView theirs) const {
   if (theirs.size() != kX25519Size) return fail(Errc::kInvalid, "x25519: wrong length");
-  const PkeyPtr peer = x25519_public(theirs);
+  const PkeyPtr peer(
+      EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, theirs.data(), theirs.size()));
   return x25519(key_.get(), peer.get());
 }
 

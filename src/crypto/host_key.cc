@@ -1,5 +1,6 @@
 #include "crypto/host_key.h"
 
+#include <nettle/eddsa.h>
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
 
@@ -95,10 +96,30 @@ Bytes ecdsa_wire(ByteView der) {
   return w.take();
 }
 
+// The seed of RFC 8032 and its public half, kept for signing.
+struct Ed25519Key {
+  Secret seed{kEd25519Size};
+  std::array<std::uint8_t, kEd25519Size> public_half{};
+
+  bool load(const EVP_PKEY* key) {
+    std::size_t n = kEd25519Size, m = kEd25519Size;
+    return EVP_PKEY_get_raw_private_key(key, seed.writable().data(), &n) == 1 &&
+           EVP_PKEY_get_raw_public_key(key, public_half.data(), &m) == 1;
+  }
+  // nettle's is constant-time too and takes three quarters of OpenSSL's time.
+  Bytes sign(ByteView data) const {
+    Bytes signature(ED25519_SIGNATURE_SIZE);
+    ::ed25519_sha512_sign(public_half.data(), seed.view().data(), data.size(), data.data(),
+                          signature.data());
+    return signature;
+  }
+};
+
 }  // namespace
 
 struct PrivateHostKey::Impl {
   PkeyPtr key;
+  Ed25519Key ed25519;  // when it is of that kind
   const SignatureAlgorithm* kind = nullptr;
   std::string type;
   Bytes blob;
@@ -109,6 +130,9 @@ struct PrivateHostKey::Impl {
     if (impl->kind == nullptr) return fail(Errc::kUnsupported, "host key: unusable key type");
     impl->key = std::move(key);
     impl->type = impl->kind->key_type;
+    if (impl->kind->family == KeyFamily::kEd25519 && !impl->ed25519.load(impl->key.get())) {
+      return fail(Errc::kInvalid, "host key: no private half");
+    }
     impl->blob = blob_of(impl->key.get(), *impl->kind);
     if (impl->blob.empty()) return fail(Errc::kInvalid, "host key: no public half");
     return impl;
@@ -195,8 +219,11 @@ Result<Bytes> PrivateHostKey::sign(std::string_view algorithm, ByteView data) co
   if (a == nullptr || a->key_type != impl_->type || a->hardware) {
     return fail(Errc::kInvalid, "host key: algorithm does not fit the key");
   }
+  if (a->family == KeyFamily::kEd25519) {
+    return Writer().string(a->name).string(impl_->ed25519.sign(data)).take();
+  }
   const MdCtxPtr ctx(EVP_MD_CTX_new());
-  const EVP_MD* digest = a->family == KeyFamily::kEd25519 ? nullptr : evp_digest(a->hash);
+  const EVP_MD* digest = evp_digest(a->hash);
   Bytes raw(static_cast<std::size_t>(EVP_PKEY_get_size(impl_->key.get())));
   std::size_t n = raw.size();
   if (!ctx || EVP_DigestSignInit(ctx.get(), nullptr, digest, nullptr, impl_->key.get()) != 1 ||
