@@ -70,6 +70,10 @@ static bool parse_kind(const char* text, struct Request* out) {
     out->kind = kExec;
   } else if (strcmp(text, "subsystem") == 0) {
     out->kind = kSubsystem;
+  } else if (strcmp(text, "check-password") == 0) {
+    out->kind = kCheckPassword;
+  } else if (strcmp(text, "check-key") == 0) {
+    out->kind = kCheckKey;
   } else {
     return false;
   }
@@ -94,13 +98,20 @@ static bool parse_one(const char* key, size_t key_length, const char* value, str
     out->tty = true;
     return (out->term = decoded_copy(value)) != NULL;
   }
+  if (IS("hash")) return (out->hash = decoded_copy(value)) != NULL;
+  if (IS("client")) return (out->client = decoded_copy(value)) != NULL;
   if (IS("start")) return out->wait = strcmp(value, "wait") == 0;
   if (IS("size")) return parse_size(value, out);
   if (IS("modes")) return parse_modes(value, out);
   if (IS("env")) {
     char* entry = decoded_copy(value);
-    if (entry == NULL || strchr(entry, '=') == NULL) return false;
-    if (out->env_count < kMaxEnvironment) out->env[out->env_count++] = entry;
+    const bool usable =
+        entry != NULL && strchr(entry, '=') != NULL && out->env_count < kMaxEnvironment;
+    if (!usable) {
+      free(entry);
+      return false;
+    }
+    out->env[out->env_count++] = entry;
     return true;
   }
 #undef IS
@@ -109,13 +120,21 @@ static bool parse_one(const char* key, size_t key_length, const char* value, str
 
 bool parse_arguments(int argc, char** argv, struct Request* out) {
   memset(out, 0, sizeof(*out));
-  for (int i = 1; i < argc; ++i) {
+  for (int i = 0; i < argc; ++i) {
     const char* equals = strchr(argv[i], '=');
     if (equals == NULL || !parse_one(argv[i], (size_t)(equals - argv[i]), equals + 1, out))
       return false;
   }
   if (out->user == NULL) return false;
-  return out->kind == kShell || out->command != NULL;
+  return (out->kind != kExec && out->kind != kSubsystem) || out->command != NULL;
+}
+
+void free_request(struct Request* request) {
+  for (size_t i = 0; i < request->env_count; ++i) free(request->env[i]);
+  char* const texts[] = {(char*)request->user, request->command,      (char*)request->term,
+                         request->hash,        (char*)request->modes, request->client};
+  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); ++i) free(texts[i]);
+  memset(request, 0, sizeof(*request));
 }
 
 void hide_arguments(int argc, char** argv, const char* title) {

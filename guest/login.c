@@ -11,9 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { kExitUsage = 64, kExitAccount = 67 };
+#include "accounts.h"
+#include "agent.h"
 
-static void reset_signals(void) {
+enum { kExitUsage = 64 };
+
+void reset_signals(void) {
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -53,9 +56,40 @@ static _Noreturn void run_shell(const struct Request* request, const struct Acco
   _exit(1);
 }
 
-int main(int argc, char** argv) {
+void umask_and_root(void) {
+  umask(022);
+  if (chdir("/") != 0) _exit(1);
+}
+
+void run_program(const struct Request* request, const struct Account* account) {
+  char tty[64];
+  const bool has_tty = request->tty && ttyname_r(0, tty, sizeof(tty)) == 0;
+  if (has_tty) prepare_terminal(request, account);
+  static struct Environment environment;
+  build_environment(request, account, has_tty ? tty : NULL, &environment);
+
+  if (request->kind == kShell) {
+    // Both look into the home directory of the user who is about to get it.
+    if (chdir(account->home) != 0 && chdir("/") != 0) _exit(1);
+    print_motd();
+  }
+  if (has_tty) {
+    char peer[256] = "";
+    const char* connection = lookup(request->env, request->env_count, "SSH_CONNECTION");
+    if (connection != NULL)
+      snprintf(peer, sizeof(peer), "%.*s", (int)strcspn(connection, " "), connection);
+    record_login(account, tty, peer, request->kind == kShell);
+  }
+  own_pipes(account);
+  if (!become(account)) _exit(1);
+  enter_home(account->home);
+  run_shell(request, account, &environment);
+}
+
+// Started by the engine for one program.
+static int run_alone(int argc, char** argv) {
   struct Request request;
-  if (argc < 2 || !parse_arguments(argc, argv, &request)) return kExitUsage;
+  if (!parse_arguments(argc - 1, argv + 1, &request)) return kExitUsage;
   char title[64];
   snprintf(title, sizeof(title), "sshd: %.32s", request.user);
   hide_arguments(argc, argv, title);
@@ -64,35 +98,17 @@ int main(int argc, char** argv) {
   if (getsid(0) != getpid()) setsid();
   close_range(3, ~0U, 0);
   if (request.wait && !announce_and_wait(request.tty)) return kExitUsage;
-
+  if (request.kind >= kCheckPassword) return check_account(&request);
   if (request.kind == kSubsystem && strcmp(request.command, "sftp") != 0) return kExitUsage;
   struct Account account;
-  if (!find_account(request.user, &account)) {
-    if (!valid_name(request.user) || !create_account(request.user) ||
-        !find_account(request.user, &account))
-      return kExitAccount;
-  }
+  const int refused = open_account(&request, &account);
+  if (refused != 0) return refused;
+  run_program(&request, &account);
+}
 
-  char tty[64];
-  const bool has_tty = request.tty && ttyname_r(0, tty, sizeof(tty)) == 0;
-  if (has_tty) prepare_terminal(&request, &account);
-  static struct Environment environment;
-  build_environment(&request, &account, has_tty ? tty : NULL, &environment);
-
-  if (request.kind == kShell) {
-    // Both look into the home directory of the user who is about to get it.
-    if (chdir(account.home) != 0 && chdir("/") != 0) return 1;
-    print_motd();
-  }
-  if (has_tty) {
-    char peer[256] = "";
-    const char* connection = lookup(request.env, request.env_count, "SSH_CONNECTION");
-    if (connection != NULL)
-      snprintf(peer, sizeof(peer), "%.*s", (int)strcspn(connection, " "), connection);
-    record_login(&account, tty, peer, request.kind == kShell);
-  }
-  own_pipes(&account);
-  if (!become(&account)) return 1;
-  enter_home(account.home);
-  run_shell(&request, &account, &environment);
+int main(int argc, char** argv) {
+  if (argc < 1) return kExitUsage;
+  if (is_agent(argv)) run_agent(argv);
+  if (argc == 2 && strcmp(argv[1], "agent") == 0) become_agent(argv);
+  return argc < 2 ? kExitUsage : run_alone(argc, argv);
 }

@@ -1,6 +1,6 @@
 // Parts of `login`, the program that turns one SSH channel into one process, as sshd's own child
-// does. README.md describes its arguments. Single-threaded, runs for a few milliseconds, and
-// leaves nothing of itself behind after the final exec.
+// does. README.md describes its arguments. Single-threaded; what becomes the shell leaves nothing
+// of itself behind.
 #ifndef SANDTRAP_GUEST_LOGIN_H
 #define SANDTRAP_GUEST_LOGIN_H
 
@@ -10,7 +10,7 @@
 
 enum { kMaxEnvironment = 256, kMaxName = 32 };
 
-enum Kind { kShell, kExec, kSubsystem };
+enum Kind { kShell, kExec, kSubsystem, kCheckPassword, kCheckKey };
 
 struct Request {
   enum Kind kind;
@@ -24,6 +24,8 @@ struct Request {
   size_t modes_length;
   char* env[kMaxEnvironment];  // NAME=VALUE from the client and of the connection
   size_t env_count;
+  char* hash;    // crypt(3): the user's password, if the account has none of its own
+  char* client;  // check-key: the peer's address
 };
 
 struct Account {
@@ -39,10 +41,17 @@ struct Environment {
   size_t count;
 };
 
-// arguments.c: decodes argv into `out`; false on anything that is not well-formed.
+// arguments.c: decodes NAME=VALUE arguments into `out`; false on anything that is not well-formed.
 bool parse_arguments(int argc, char** argv, struct Request* out);
+void free_request(struct Request* request);
 // Overwrites argv, so that ps shows what it shows for sshd's child.
 void hide_arguments(int argc, char** argv, const char* title);
+
+// login.c
+void reset_signals(void);
+void umask_and_root(void);  // 022, and no folder of anybody's held
+// Becomes the user's shell; the standard streams and the session are the caller's work.
+_Noreturn void run_program(const struct Request* request, const struct Account* account);
 
 // account.c
 bool valid_name(const char* name);
