@@ -174,8 +174,8 @@ Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::create(std::string id
     static_cast<void>(co_await remove_docker_container(*context, *made));
     co_return base::wrap("inspect " + id, target.error());
   }
-  std::unique_ptr<Sandbox> sandbox =
-      std::make_unique<DockerSandbox>(context, std::move(id), std::move(*target));
+  auto sandbox = std::make_unique<DockerSandbox>(context, std::move(id), std::move(*target));
+  co_await sandbox->attach_agent();
   co_return sandbox;
 }
 

@@ -3,6 +3,8 @@
 // handles. Engine texts ("OCI runtime exec failed") therefore never reach the stream.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 
@@ -12,6 +14,7 @@ namespace sandtrap::sandbox {
 
 struct DockerTarget {
   std::string container;      // its full id
+  pid_t pid = 0;              // of its first process
   bool pids_visible = false;  // the engine's pids mean the same processes here
 };
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
@@ -35,19 +33,6 @@ void remove_label(const DockerContext& context, const std::string& id) {
   ::rmdir(directory.c_str());
 }
 
-Task<base::Status> run_true(DockerSandbox& sandbox) {
-  ProcessSpec spec;
-  spec.kind = ProcessKind::kExec;
-  spec.command = "exec /bin/true";
-  auto process = co_await sandbox.exec(spec);
-  if (!process) co_return base::wrap("verify", process.error());
-  const auto streams = (*process)->take_streams();
-  const ExitResult result = co_await (*process)->wait();
-  if (result.kind == ExitResult::Kind::kStatus && result.value == 0) co_return base::Status{};
-  co_return base::fail(base::Errc::kUnavailable,
-                       fmt::format("verify: /bin/true ended with {}", result.value));
-}
-
 }  // namespace
 
 Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
@@ -59,6 +44,7 @@ Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
   DockerTarget target;
   target.container = docker_text(*info, "Id");
   const auto pid = state != nullptr ? static_cast<pid_t>(docker_number(*state, "Pid")) : 0;
+  target.pid = pid;
   target.pids_visible = is_process_of(pid, target.container);
   if (target.pids_visible) {
     // Everybody who looks for a container looks for this file; nothing else needs it.
@@ -83,17 +69,29 @@ DockerSandbox::DockerSandbox(std::shared_ptr<DockerContext> context, std::string
     : context_(std::move(context)), id_(std::move(id)), target_(std::move(target)) {}
 
 Task<base::Result<std::unique_ptr<Process>>> DockerSandbox::exec(const ProcessSpec& spec) {
-  return start_docker_process(context_, target_, spec);
+  if (const auto agent = agent_; agent && agent->usable()) {
+    auto started = co_await agent->start(spec);
+    if (started || !may_exec_instead(started.error())) co_return started;
+    context_->log.info("sandbox {}: {}; the engine starts the program", id_,
+                       started.error().context);
+  }
+  co_return co_await start_docker_process(context_, target_, spec);
+}
+
+Task<void> DockerSandbox::attach_agent() {
+  if (!target_.pids_visible) co_return;
+  auto socket = co_await fetch_agent_socket(target_.pid);
+  auto devices = find_devices(target_.pid);
+  if (socket && devices) {
+    agent_ = std::make_shared<Agent>(std::move(*socket), std::move(*devices));
+    co_return;
+  }
+  context_->log.info("sandbox {}: no agent: {}", id_,
+                     socket ? devices.error().context : socket.error().context);
 }
 
 Task<base::Status> DockerSandbox::verify() {
-  using namespace boost::asio::experimental::awaitable_operators;
-  boost::asio::steady_timer timer(context_->executor, context_->options.verify_timeout);
-  auto result = co_await (run_true(*this) || timer.async_wait(net::use_ec));
-  if (result.index() == 1) {
-    co_return base::fail(base::Errc::kTimeout, "verify: no answer from inside the sandbox");
-  }
-  co_return std::move(std::get<0>(result));
+  return verify_by_exec(*this, context_->options.verify_timeout);
 }
 
 Task<base::Status> DockerSandbox::mark_claimed(const Label& label) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "sandbox/agent.h"
 #include "sandbox/docker_process.h"
 
 namespace sandtrap::sandbox {
@@ -13,6 +14,9 @@ class DockerSandbox final : public Sandbox {
   DockerSandbox(std::shared_ptr<DockerContext> context, std::string id, DockerTarget target);
 
   const std::string& id() const override { return id_; }
+  // Of a sandbox that nobody else has been in; without it every program is an exec.
+  Task<void> attach_agent();
+
   Task<base::Result<std::unique_ptr<Process>>> exec(const ProcessSpec& spec) override;
   Task<base::Status> verify() override;
   Task<base::Status> mark_claimed(const Label& label) override;
@@ -26,6 +30,7 @@ class DockerSandbox final : public Sandbox {
   std::shared_ptr<DockerContext> context_;
   std::string id_;
   DockerTarget target_;
+  std::shared_ptr<Agent> agent_;  // shared with the start in flight; null: none
 };
 
 // Asks the engine for the container's process and looks whether it is the same one here.

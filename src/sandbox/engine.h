@@ -38,13 +38,16 @@ struct Terminal {
   base::Bytes modes;  // RFC 4254 §8 encoding
 };
 
-enum class ProcessKind { kShell, kExec, kSubsystem };
+// The checks ask the machine's own accounts (ask_account() in account_check.h).
+enum class ProcessKind { kShell, kExec, kSubsystem, kCheckPassword, kCheckKey };
 struct ProcessSpec {
   ProcessKind kind = ProcessKind::kShell;
   std::string user = "root";  // validated by the warden: [a-z_][a-z0-9_.-]{0,31}, or refused
   std::string command;        // exec: for the shell's -c; subsystem: its name
   std::optional<Terminal> terminal;
   std::vector<std::pair<std::string, std::string>> env;  // LANG, LC_*, SSH_CLIENT, …
+  std::string password_hash;  // crypt(3); the account gets it if it has none of its own yet
+  std::string client;         // kCheckKey: the peer's address
 };
 
 struct ExitResult {

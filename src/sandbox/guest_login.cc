@@ -7,6 +7,7 @@
 namespace sandtrap::sandbox {
 namespace {
 
+constexpr std::size_t kMaxShort = 512;
 constexpr std::size_t kChunk = 100 * 1024;  // one argument of execve is limited to 128 KiB
 
 std::string encode(std::string_view text) {
@@ -51,6 +52,9 @@ base::Status check(const ProcessSpec& spec) {
   if (spec.terminal && (spec.terminal->term.find('\0') != std::string::npos ||
                         spec.terminal->term.size() > 256 || spec.terminal->modes.size() > 4096))
     return base::fail(Errc::kInvalid, "login: terminal");
+  for (const std::string* text : {&spec.password_hash, &spec.client})
+    if (text->size() > kMaxShort || text->find('\0') != std::string::npos)
+      return base::fail(Errc::kInvalid, "login: password hash or client");
   return {};
 }
 
@@ -59,7 +63,8 @@ base::Status check(const ProcessSpec& spec) {
 base::Result<std::vector<std::string>> guest_login_arguments(const ProcessSpec& spec) {
   if (auto good = check(spec); !good) return tl::unexpected(good.error());
   std::vector<std::string> out{std::string(kGuestLogin)};
-  constexpr const char* kKinds[] = {"kind=shell", "kind=exec", "kind=subsystem"};
+  constexpr const char* kKinds[] = {"kind=shell", "kind=exec", "kind=subsystem",
+                                    "kind=check-password", "kind=check-key"};
   out.emplace_back(kKinds[static_cast<std::size_t>(spec.kind)]);
   out.push_back("user=" + spec.user);
   if (spec.terminal) {
@@ -69,7 +74,9 @@ base::Result<std::vector<std::string>> guest_login_arguments(const ProcessSpec& 
     if (!t.modes.empty()) out.push_back("modes=" + base::to_hex(t.modes));
   }
   for (const auto& [name, value] : spec.env) out.push_back("env=" + encode(name + "=" + value));
-  if (spec.kind == ProcessKind::kShell) return out;
+  if (!spec.password_hash.empty()) out.push_back("hash=" + encode(spec.password_hash));
+  if (!spec.client.empty()) out.push_back("client=" + encode(spec.client));
+  if (spec.kind != ProcessKind::kExec && spec.kind != ProcessKind::kSubsystem) return out;
   const std::string command = encode(spec.command);
   for (std::size_t at = 0;;) {
     std::size_t length = std::min(kChunk, command.size() - at);

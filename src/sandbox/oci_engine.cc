@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sandbox/agent.h"
 #include "sandbox/loop_disk.h"
 #include "sandbox/oci_bundle.h"
 #include "sandbox/oci_mounts.h"
@@ -95,8 +96,7 @@ Task<base::Status> OciEngine::template_disk(std::uint64_t bytes) {
                                         shared_->options.userns_base);
 }
 
-Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limits limits,
-                                                            Disk disk) {
+Task<base::Result<OciEngine::Started>> OciEngine::start(std::string id, Limits limits, Disk disk) {
   OciShared& s = *shared_;
   MountPlan plan;
   plan.image = s.host.image;
@@ -119,7 +119,11 @@ Task<base::Result<std::shared_ptr<Child>>> OciEngine::start(std::string id, Limi
   if (auto made = make_folder(s.directory(id)); !made) co_return tl::unexpected(made.error());
   if (auto made = write_config(s.bundle(id), oci_config(spec)); !made)
     co_return tl::unexpected(made.error());
-  co_return co_await s.runtime->start(id, s.bundle(id), mounts);
+  auto socket = make_agent_socket();
+  if (!socket) co_return tl::unexpected(socket.error());
+  auto init = co_await s.runtime->start(id, s.bundle(id), mounts, socket->theirs.get());
+  if (!init) co_return tl::unexpected(init.error());
+  co_return Started{std::move(*init), std::move(socket->ours)};
 }
 
 Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::create(std::string id, Limits limits) {
@@ -135,7 +139,8 @@ Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::create(std::string id, L
     co_await destroy_container(shared_, id, nullptr);
     co_return base::wrap("sandbox " + id, init.error());
   }
-  co_return std::make_unique<OciSandbox>(shared_, id, std::move(*init));
+  co_return std::make_unique<OciSandbox>(shared_, id, std::move(init->init),
+                                         std::move(init->agent));
 }
 
 Task<base::Status> OciEngine::remove_preserved(const std::string& reference) {

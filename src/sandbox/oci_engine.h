@@ -44,7 +44,11 @@ class OciEngine final : public Engine {
  private:
   Task<base::Status> template_disk(std::uint64_t bytes);
   enum class Disk { kFresh, kOwn };
-  Task<base::Result<std::shared_ptr<Child>>> start(std::string id, Limits limits, Disk disk);
+  struct Started {
+    std::shared_ptr<Child> init;
+    base::Fd agent;  // our end of its socket
+  };
+  Task<base::Result<Started>> start(std::string id, Limits limits, Disk disk);
   Task<std::optional<Leftover>> recover_one(std::string id);
 
   std::shared_ptr<OciShared> shared_;  // shared with sandboxes, which may outlive the engine

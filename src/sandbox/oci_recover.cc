@@ -45,7 +45,7 @@ Task<std::optional<Leftover>> OciEngine::recover_one(std::string id) {
     Leftover out;
     out.label = std::move(*label);
     out.frozen = s.freezer(id).frozen();
-    out.sandbox = std::make_unique<OciSandbox>(shared_, id, std::move(init));
+    out.sandbox = std::make_unique<OciSandbox>(shared_, id, std::move(init), base::Fd());
     co_return out;
   }
   if (auto kept = co_await preserve_container(shared_, id, nullptr, std::move(*label)); !kept)
@@ -89,7 +89,8 @@ Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::restore(std::string refe
   }
   std::error_code error;
   fs::remove_all(folder, error);
-  std::unique_ptr<Sandbox> out = std::make_unique<OciSandbox>(shared_, id, std::move(*init));
+  std::unique_ptr<Sandbox> out =
+      std::make_unique<OciSandbox>(shared_, id, std::move(init->init), std::move(init->agent));
   co_return out;
 }
 

@@ -180,11 +180,13 @@ Task<base::Result<std::string>> OciRuntime::version() {
 }
 
 Task<base::Result<std::shared_ptr<Child>>> OciRuntime::start(std::string id, std::string bundle,
-                                                             const Preparation& preparation) {
+                                                             const Preparation& preparation,
+                                                             int in) {
   Command run = command({"run", "--detach", "--bundle", bundle});
   run.argv.insert(run.argv.end(), {"--pid-file", run.pid_file, id});
   SpawnRequest request;
   request.preparation = &preparation;
+  request.in = in;
   co_return co_await launch(run, std::move(request));
 }
 

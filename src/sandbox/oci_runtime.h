@@ -37,9 +37,9 @@ class OciRuntime {
   Children& children() { return children_; }
 
   Task<base::Result<std::string>> version();
-  // Creates and starts the container of `bundle`; its first process.
+  // Creates and starts the container of `bundle`; its first process, with `in` as standard input.
   Task<base::Result<std::shared_ptr<Child>>> start(std::string id, std::string bundle,
-                                                   const Preparation& preparation);
+                                                   const Preparation& preparation, int in);
   Task<base::Result<std::shared_ptr<Child>>> exec(std::string id, std::string process,
                                                   Streams3 streams);
   // `process`: oci_exec_process(). With a terminal: the second value is the pseudo terminal's

@@ -107,11 +107,34 @@ bool valid_sandbox_id(std::string_view id) {
 }
 
 OciSandbox::OciSandbox(std::shared_ptr<OciShared> shared, std::string id,
-                       std::shared_ptr<Child> init)
+                       std::shared_ptr<Child> init, base::Fd agent_socket)
     : shared_(std::move(shared)),
       id_(std::move(id)),
       config_(read_config(shared_->bundle(id_))),
-      init_(std::move(init)) {}
+      init_(std::move(init)) {
+  if (agent_socket) attach_agent(std::move(agent_socket));
+}
+
+void OciSandbox::attach_agent(base::Fd socket) {
+  had_agent_ = true;
+  auto devices = find_devices(init_->pid());
+  if (!devices) {
+    shared_->log.warn("sandbox {}: no agent: {}", id_, devices.error().context);
+    return;
+  }
+  agent_ = std::make_shared<Agent>(std::move(socket), std::move(*devices));
+}
+
+// In a sandbox that an earlier warden left: the old one went with its socket. Tried once.
+Task<void> OciSandbox::start_agent() {
+  had_agent_ = true;
+  auto socket = make_agent_socket();
+  auto process = oci_exec_process(config_, {std::string(kGuestLogin), "agent"}, false);
+  if (!socket || !process) co_return;
+  const Streams3 streams{socket->theirs.get(), -1, -1};
+  auto child = co_await shared_->runtime->exec(id_, std::move(*process), streams);
+  if (child && init_) attach_agent(std::move(socket->ours));
+}
 
 base::Result<std::string> OciSandbox::process_for(const ProcessSpec& spec) const {
   auto argv = guest_login_arguments(spec);
@@ -120,6 +143,19 @@ base::Result<std::string> OciSandbox::process_for(const ProcessSpec& spec) const
 }
 
 Task<base::Result<std::unique_ptr<Process>>> OciSandbox::exec(const ProcessSpec& spec) {
+  if (!init_ || init_->result())
+    co_return base::fail(base::Errc::kUnavailable, "the sandbox has ended");
+  if (!had_agent_) co_await start_agent();
+  if (const auto agent = agent_; agent && agent->usable()) {
+    auto started = co_await agent->start(spec);
+    if (started || !may_exec_instead(started.error())) co_return started;
+    shared_->log.info("sandbox {}: {}; the engine starts the program", id_,
+                      started.error().context);
+  }
+  co_return co_await exec_by_engine(spec);
+}
+
+Task<base::Result<std::unique_ptr<Process>>> OciSandbox::exec_by_engine(const ProcessSpec& spec) {
   auto process = process_for(spec);
   if (!process) co_return tl::unexpected(process.error());
   if (!init_ || init_->result())
@@ -131,21 +167,7 @@ Task<base::Result<std::unique_ptr<Process>>> OciSandbox::exec(const ProcessSpec&
 }
 
 Task<base::Status> OciSandbox::verify() {
-  ProcessSpec spec;
-  spec.kind = ProcessKind::kExec;
-  spec.command = "/bin/true";
-  auto process = process_for(spec);
-  if (!process) co_return tl::unexpected(process.error());
-  auto child = co_await shared_->runtime->exec(id_, std::move(*process), Streams3{});
-  if (!child) co_return base::wrap("verify", child.error());
-  if (!co_await (*child)->wait(shared_->options.verify_timeout)) {
-    (void)(*child)->signal_group(SIGKILL);  // may have ended meanwhile
-    co_return base::fail(base::Errc::kTimeout, "verify: /bin/true did not end");
-  }
-  const ExitResult& exit = *(*child)->result();
-  if (exit.kind != ExitResult::Kind::kStatus || exit.value != 0)
-    co_return base::fail(base::Errc::kUnavailable, "verify: /bin/true failed");
-  co_return base::Status{};
+  return verify_by_exec(*this, shared_->options.verify_timeout);
 }
 
 Task<base::Status> OciSandbox::mark_claimed(const Label& label) {
@@ -167,11 +189,13 @@ Task<base::Result<std::uint64_t>> OciSandbox::memory() {
 
 Task<base::Result<Preserved>> OciSandbox::preserve(const Label& label) {
   const auto init = std::move(init_);
+  agent_.reset();  // it holds a file of the sandbox's /dev/pts
   co_return co_await preserve_container(shared_, id_, init, label);
 }
 
 Task<void> OciSandbox::destroy() {
   const auto init = std::move(init_);
+  agent_.reset();  // it holds a file of the sandbox's /dev/pts
   co_await destroy_container(shared_, id_, init);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "sandbox/agent.h"
 #include "sandbox/child.h"
 #include "sandbox/engine.h"
 #include "sandbox/oci_engine.h"
@@ -39,7 +40,9 @@ bool valid_sandbox_id(std::string_view id);
 
 class OciSandbox final : public Sandbox {
  public:
-  OciSandbox(std::shared_ptr<OciShared> shared, std::string id, std::shared_ptr<Child> init);
+  // `agent_socket`: empty for a sandbox of an earlier warden; it gets another agent.
+  OciSandbox(std::shared_ptr<OciShared> shared, std::string id, std::shared_ptr<Child> init,
+             base::Fd agent_socket);
   OciSandbox(const OciSandbox&) = delete;
   OciSandbox& operator=(const OciSandbox&) = delete;
 
@@ -55,11 +58,16 @@ class OciSandbox final : public Sandbox {
 
  private:
   base::Result<std::string> process_for(const ProcessSpec& spec) const;
+  void attach_agent(base::Fd socket);
+  Task<void> start_agent();
+  Task<base::Result<std::unique_ptr<Process>>> exec_by_engine(const ProcessSpec& spec);
 
   std::shared_ptr<OciShared> shared_;  // outlives the engine where a test lets it
   std::string id_;
-  std::string config_;           // its bundle's config.json
-  std::shared_ptr<Child> init_;  // shared with the wait in flight; null: not running
+  std::string config_;            // its bundle's config.json
+  std::shared_ptr<Child> init_;   // shared with the wait in flight; null: not running
+  std::shared_ptr<Agent> agent_;  // shared with the start in flight; null: none
+  bool had_agent_ = false;
 };
 
 // The steps below also serve recovery, which has no OciSandbox.
