@@ -11,6 +11,7 @@
 #include "app/configuration.h"
 #include "app/folders.h"
 #include "app/host_keys.h"
+#include "app/listening.h"
 #include "app/supervisor.h"
 #include "config/document.h"
 
@@ -22,6 +23,7 @@ namespace {
 void keep_fixed(const config::Settings& running, config::Settings& next) {
   next.data_dir = running.data_dir;
   next.run_dir = running.run_dir;
+  next.server.listen = running.server.listen;
   next.server.host_key_dir = running.server.host_key_dir;
   next.server.moduli_file = running.server.moduli_file;
   next.server.gates = running.server.gates;
@@ -102,6 +104,22 @@ base::Result<Locks> prepare(const config::Settings& s, const std::vector<RoleKin
   return locks;
 }
 
+// Only who runs the gate opens ports; in containers that share run_dir, that is the one container
+// with a network.
+base::Result<std::vector<base::Fd>> listening_for(const std::vector<RoleKind>& roles,
+                                                  const config::Settings& settings,
+                                                  base::Log& log) {
+  auto passed = passed_sockets();
+  if (!passed) return passed;
+  if (std::find(roles.begin(), roles.end(), RoleKind::kGate) == roles.end()) {
+    return std::vector<base::Fd>{};
+  }
+  if (passed->empty()) return bind_listening(settings.server.listen);
+  log.info("listening on {} sockets of the service manager; server.listen is not used",
+           passed->size());
+  return passed;
+}
+
 SupervisorPlan plan_for(const ServeOptions& options,
                         const std::shared_ptr<config::Settings>& settings, base::Log& log) {
   SupervisorPlan plan;
@@ -140,6 +158,12 @@ int serve(const ServeOptions& options) {
     return kFailed;
   }
   plan.locks = std::move(locks->roles);
+  auto sockets = listening_for(plan.roles, *settings, log);
+  if (!sockets) {
+    log.error("{}", sockets.error().context);
+    return kFailed;
+  }
+  plan.listening = std::move(*sockets);
   return Supervisor(std::move(plan), log).run();
 }
 

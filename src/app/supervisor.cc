@@ -1,5 +1,6 @@
 #include "app/supervisor.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -89,7 +90,17 @@ base::Status Supervisor::start_process(Child& child) {
   child.ready = false;
   child.reloading = false;
   child.channel = std::make_shared<net::Channel>(io_.get_executor(), std::move(ends->first));
+  if (child.kind == RoleKind::kGate && !give_sockets(child)) kill(child);
   return {};
+}
+
+base::Status Supervisor::give_sockets(Child& gate) {
+  std::vector<base::Fd> copies;
+  for (const base::Fd& socket : plan_.listening) {
+    copies.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copies.back()) return base::fail_errno("copy of a listening socket", errno);
+  }
+  return gate.channel->send(ipc::ListeningSockets{}, std::move(copies));
 }
 
 // A fresh pair of sockets between this process and each living one of another kind. A role that

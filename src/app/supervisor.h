@@ -33,6 +33,7 @@ struct SupervisorPlan {
   std::vector<std::string> arguments = {"sandtrap", "role"};  // the role's name follows
   std::vector<RoleKind> roles;                                // one entry per process
   std::map<RoleKind, base::Fd> locks;                         // inherited by the role's processes
+  std::vector<base::Fd> listening;                            // bound; every gate gets copies
   std::string link_folder;  // not empty: roles are started one by one and meet at sockets in here
 
   std::function<std::string(RoleKind)> settings_text;       // what a role of this kind may know
@@ -76,6 +77,7 @@ class Supervisor {
   // supervisor.cc
   void start(Child& child);
   base::Status start_process(Child& child);
+  base::Status give_sockets(Child& gate);
   void connect_with_others(Child& child);
   void reap();
   void ended(Child& child, int status);

@@ -46,6 +46,7 @@ void Supervisor::reload() {
 void Supervisor::begin_stop(int exit_code) {
   if (std::exchange(stopping_, true)) return;
   exit_code_ = exit_code;
+  plan_.listening.clear();
   for (auto& child : children_) child->restart.cancel();
   asio::co_spawn(io_, stop_all(), [this](std::exception_ptr error) {
     if (error) log_.error("stopping failed unexpectedly");

@@ -72,16 +72,16 @@ void GateProcess::greet_scribe() {
   sessions_.for_each([](Session& session) { session.scribe_back(); });
 }
 
-Status GateProcess::welcome(ipc::Welcome message, std::vector<base::Fd> sockets) {
-  if (sockets.empty() || message.host_keys.empty()) {
-    return base::fail(Errc::kInvalid, "the warden brought no listening socket or host key");
+Status GateProcess::welcome(ipc::Welcome message) {
+  if (message.host_keys.empty()) {
+    return base::fail(Errc::kInvalid, "the warden brought no host key");
   }
   sessions_.set_persona(
       std::make_shared<const Persona>(persona_for(settings_, std::move(message), moduli_)));
   warden_.greeted();
   sessions_.for_each([](Session& session) { session.warden_back(); });
   if (draining_) return {};
-  listener_.replace_sockets(std::move(sockets));
+  listener_.listen_on(std::exchange(listening_, {}));
   listener_.resume(Listener::kWardenGone);
   return {};
 }
@@ -91,7 +91,7 @@ void GateProcess::from_warden(net::Packet packet) {
       [this, &packet](auto& message) {
         using Message = std::decay_t<decltype(message)>;
         if constexpr (std::is_same_v<Message, ipc::Welcome>) {
-          const Status ok = welcome(std::move(message), std::move(packet.descriptors));
+          const Status ok = welcome(std::move(message));
           if (!ok) log_.error("{}", ok.error().context);
         } else if constexpr (std::is_same_v<Message, ipc::ProcessOpened>) {
           if (Session* session = sessions_.find(message.session)) {

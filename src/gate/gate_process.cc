@@ -1,9 +1,11 @@
 #include "gate/gate_process.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "gate/moduli_file.h"
 #include "gate/persona.h"
@@ -17,6 +19,7 @@ using base::Errc;
 using base::Status;
 
 constexpr std::size_t kScratch = 64 * 1024;
+constexpr int kBacklog = 1024;
 // The warden may have an image to find and a pool to fill before it greets us.
 constexpr std::chrono::seconds kStartPatience{120};
 
@@ -101,6 +104,8 @@ boost::asio::awaitable<Status> GateProcess::meet_peers() {
     if (!packet) co_return tl::unexpected(packet.error());
     if (const auto* peer = std::get_if<ipc::PeerConnected>(&packet->message)) {
       connect(*peer, std::move(packet->descriptors));
+    } else if (std::holds_alternative<ipc::ListeningSockets>(packet->message)) {
+      listening_ = std::move(packet->descriptors);
     } else if (std::holds_alternative<ipc::Drain>(packet->message)) {
       draining_ = true;
       static_cast<void>(control_.send(ipc::RoleDrained{}));
@@ -133,8 +138,9 @@ boost::asio::awaitable<Status> GateProcess::take_welcome() {
   if (message == nullptr) co_return base::fail(Errc::kInvalid, "the warden did not greet");
   take_moduli();
   warm_up(persona_for(settings_, *message, moduli_), entropy_);
+  if (auto ok = listen_all(); !ok) co_return ok;
   if (auto ok = lock_in(); !ok) co_return ok;
-  co_return welcome(std::move(*message), std::move(packet->descriptors));
+  co_return welcome(std::move(*message));
 }
 
 void GateProcess::take_moduli() {
@@ -144,6 +150,15 @@ void GateProcess::take_moduli() {
   } else {
     log_.info("group exchange uses fixed groups: {}", moduli.error().context);
   }
+}
+
+// Only now, so that nobody is let in before there is something to be let into.
+Status GateProcess::listen_all() {
+  if (listening_.empty()) return base::fail(Errc::kInvalid, "no listening socket was brought");
+  for (const base::Fd& socket : listening_) {
+    if (::listen(socket.get(), kBacklog) != 0) return base::fail_errno("listen", errno);
+  }
+  return {};
 }
 
 Status GateProcess::lock_in() {
@@ -186,7 +201,7 @@ boost::asio::awaitable<void> GateProcess::follow_control() {
 void GateProcess::drain(std::chrono::seconds grace) {
   draining_ = true;
   listener_.pause(Listener::kDraining);
-  listener_.replace_sockets({});
+  listener_.close();
   log_.info("draining {} sessions within {} s", sessions_.size(), grace.count());
   if (sessions_.empty()) grace = std::chrono::seconds(0);
   grace_.expires_after(grace);
@@ -198,7 +213,7 @@ void GateProcess::drain(std::chrono::seconds grace) {
 
 // Ends follow_control(), and with it the process.
 void GateProcess::end_now() {
-  listener_.replace_sockets({});
+  listener_.close();
   sessions_.end_all("server shut down");
   events_.flush();
   static_cast<void>(control_.send(ipc::RoleDrained{}));

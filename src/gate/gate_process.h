@@ -35,6 +35,7 @@ class GateProcess {
   boost::asio::awaitable<base::Status> take_welcome();
   boost::asio::awaitable<base::Status> take_event_log();
   void take_moduli();
+  base::Status listen_all();
   base::Status lock_in();
   boost::asio::awaitable<void> follow_control();
   void drain(std::chrono::seconds grace);
@@ -46,7 +47,7 @@ class GateProcess {
   void read_scribe();
   void from_warden(net::Packet packet);
   void from_scribe(net::Packet packet);
-  base::Status welcome(ipc::Welcome message, std::vector<base::Fd> sockets);
+  base::Status welcome(ipc::Welcome message);
   void greet_scribe();
   std::pair<std::string, std::string> reload(std::vector<base::Fd> descriptors);
 
@@ -56,6 +57,7 @@ class GateProcess {
   base::SystemEntropy entropy_;
   base::Bytes scratch_;
   std::vector<ssh::Modulus> moduli_;
+  std::vector<base::Fd> listening_;  // until the listener has them
   net::Channel control_;
   RoleLink warden_, scribe_;
   EventWriter events_;

@@ -48,12 +48,7 @@ Listener::Listener(boost::asio::any_io_executor executor, base::Log& log,
                    std::function<void(Connection)> on_connection)
     : executor_(executor), log_(log), on_connection_(std::move(on_connection)), retry_(executor) {}
 
-void Listener::replace_sockets(std::vector<base::Fd> sockets) {
-  for (const auto& old : sockets_) {
-    boost::system::error_code ignored;
-    old->descriptor.close(ignored);
-  }
-  sockets_.clear();
+void Listener::listen_on(std::vector<base::Fd> sockets) {
   for (base::Fd& fd : sockets) {
     auto socket = std::make_shared<Socket>(executor_);
     int on = 1;
@@ -76,6 +71,14 @@ void Listener::replace_sockets(std::vector<base::Fd> sockets) {
     sockets_.push_back(std::move(socket));
   }
   for (const auto& socket : sockets_) wait(socket);
+}
+
+void Listener::close() {
+  for (const auto& socket : sockets_) {
+    boost::system::error_code ignored;
+    socket->descriptor.close(ignored);
+  }
+  sockets_.clear();
 }
 
 void Listener::pause(Pause why) {

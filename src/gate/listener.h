@@ -1,4 +1,4 @@
-// Takes connections from the listening sockets that the warden opened. Accepts in batches, refuses
+// Takes connections from the listening sockets that the supervisor opened. Accepts in batches, refuses
 // as sshd does, pauses for named reasons and when descriptors run out; never spins. Lives on the
 // gate's loop; the owner outlives its callbacks.
 #pragma once
@@ -38,7 +38,8 @@ class Listener {
   Listener(boost::asio::any_io_executor executor, base::Log& log,
            std::function<void(Connection)> on_connection);
 
-  void replace_sockets(std::vector<base::Fd> sockets);
+  void listen_on(std::vector<base::Fd> sockets);  // besides those it has
+  void close();
   void pause(Pause why);
   void resume(Pause why);
 

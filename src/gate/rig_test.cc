@@ -29,6 +29,19 @@ std::string make_folder() {
   return path;
 }
 
+// Bound, not listening: that is the gate's part.
+base::Fd bind_on_loopback(std::uint16_t& port) {
+  base::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  port = ntohs(address.sin_port);
+  return fd;
+}
+
 }  // namespace
 
 Rig::Rig(const std::function<void(config::Settings&)>& adjust)
@@ -54,6 +67,10 @@ Rig::Rig(const std::function<void(config::Settings&)>& adjust)
   pair->second.reset();
   control_ = std::make_shared<net::Channel>(loop.get_executor(), std::move(pair->first));
   asio::co_spawn(loop, follow(*this, control_), asio::detached);
+  listening_ = bind_on_loopback(port);
+  std::vector<base::Fd> sockets;
+  sockets.emplace_back(::fcntl(listening_.get(), F_DUPFD_CLOEXEC, 0));
+  EXPECT_TRUE(control_->send(ipc::ListeningSockets{}, std::move(sockets)));
   new_warden_link();
   new_scribe_link();
   EXPECT_TRUE(until([this] { return ready; })) << "the gate did not start";
@@ -152,8 +169,8 @@ std::string Rig::askpass(const std::string& password) {
 
 pid_t Rig::start_ssh(const std::vector<std::string>& arguments, base::Fd input, base::Fd output,
                      base::Fd error, const std::string& password) {
-  const std::string port = std::to_string(warden.port());
-  std::vector<std::string> all = {"ssh", "-F", "none", "-p", port};
+  const std::string number = std::to_string(port);
+  std::vector<std::string> all = {"ssh", "-F", "none", "-p", number};
   for (const char* option :
        {"StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR",
         "PubkeyAuthentication=no", "NumberOfPasswordPrompts=1"}) {
@@ -205,7 +222,7 @@ base::Fd Rig::connect() {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(warden.port());
+  address.sin_port = htons(port);
   EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   return fd;
 }

@@ -32,19 +32,6 @@ void put_string(base::Bytes& out, base::ByteView data) {
   base::append(out, data);
 }
 
-base::Fd listen_on_loopback(std::uint16_t& port) {
-  base::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
-  EXPECT_EQ(::listen(fd.get(), 512), 0);
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  port = ntohs(address.sin_port);
-  return fd;
-}
-
 template <class T>
 T* as(std::shared_ptr<void>& key) {
   return static_cast<T*>(key.get());
@@ -66,7 +53,6 @@ struct ScriptedWarden::Child {
 };
 
 ScriptedWarden::ScriptedWarden(asio::io_context& loop) : loop_(loop) {
-  listening_ = listen_on_loopback(port_);
   EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
   key_ = std::shared_ptr<void>(key, [](void* p) { EVP_PKEY_free(static_cast<EVP_PKEY*>(p)); });
   base::Bytes raw(32);
@@ -88,9 +74,7 @@ void ScriptedWarden::connect(base::Fd socket) {
   ipc::Welcome welcome;
   welcome.host_keys.emplace_back("ssh-ed25519", public_blob_);
   welcome.delay_secret = 42;
-  std::vector<base::Fd> sockets;
-  sockets.emplace_back(::fcntl(listening_.get(), F_DUPFD_CLOEXEC, 0));
-  EXPECT_TRUE(channel_->send(welcome, std::move(sockets)));
+  EXPECT_TRUE(channel_->send(welcome));
   asio::co_spawn(loop_, read_loop(*this, channel_), asio::detached);
 }
 

@@ -35,7 +35,6 @@ class ScriptedWarden {
 
   void connect(base::Fd socket);  // greets; replaces an earlier link, as a new process would
   void disconnect();
-  std::uint16_t port() const { return port_; }
 
   std::string password = "letmein";
   bool refuse_programs = false, silent = false;
@@ -57,8 +56,6 @@ class ScriptedWarden {
                                                 std::shared_ptr<net::Channel> channel);
 
   boost::asio::io_context& loop_;
-  base::Fd listening_;
-  std::uint16_t port_ = 0;
   std::shared_ptr<void> key_;
   base::Bytes public_blob_;
   std::shared_ptr<net::Channel> channel_;
@@ -122,6 +119,7 @@ class Rig {
 
   boost::asio::io_context loop;
   std::string folder;
+  std::uint16_t port = 0;
   ScriptedWarden warden;
   ScriptedScribe scribe;
   pid_t gate = -1;
@@ -132,6 +130,7 @@ class Rig {
   void hand_over(const char* role, base::Fd socket);
   std::string askpass(const std::string& password);
 
+  base::Fd listening_;
   std::shared_ptr<net::Channel> control_;
   int passwords_ = 0;
 };

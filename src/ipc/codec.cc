@@ -209,7 +209,8 @@ void walk_control(V& v, M& m) {
   } else if constexpr (kIs<M, ReloadResult>) {
     v.text(m.applied, kMaxText), v.text(m.needs_restart, kMaxText);
   } else {
-    static_assert(kIs<M, Reload> || kIs<M, RoleDrained> || kIs<M, GateDenied>);
+    static_assert(kIs<M, ListeningSockets> || kIs<M, Reload> || kIs<M, RoleDrained> ||
+                  kIs<M, GateDenied>);
   }
 }
 
@@ -241,13 +242,13 @@ bool decode_index(std::size_t index, Decoder& decoder, Message& message,
 }
 
 constexpr std::string_view kNames[] = {
-    "SessionOpened", "SessionResumed",  "Sign",           "Prove",           "Authenticate",
-    "OpenProcess",   "ResizeProcess",   "SignalProcess",  "CloseProcess",    "RecordingNamed",
-    "SessionClosed", "Welcome",         "CaseAssigned",   "Signed",          "AuthDecision",
-    "ProcessOpened", "ProcessRefused",  "ProcessExited",  "EndSession",      "OpenEventLog",
-    "OpenRecording", "FinishRecording", "EventLogOpened", "RecordingOpened", "RecordingRefused",
-    "PeerConnected", "Drain",           "Reload",         "RoleReady",       "ReloadResult",
-    "RoleDrained",   "GateDenied"};
+    "SessionOpened", "SessionResumed",   "Sign",           "Prove",           "Authenticate",
+    "OpenProcess",   "ResizeProcess",    "SignalProcess",  "CloseProcess",    "RecordingNamed",
+    "SessionClosed", "Welcome",          "CaseAssigned",   "Signed",          "AuthDecision",
+    "ProcessOpened", "ProcessRefused",   "ProcessExited",  "EndSession",      "OpenEventLog",
+    "OpenRecording", "FinishRecording",  "EventLogOpened", "RecordingOpened", "RecordingRefused",
+    "PeerConnected", "ListeningSockets", "Drain",          "Reload",          "RoleReady",
+    "ReloadResult",  "RoleDrained",      "GateDenied"};
 static_assert(std::size(kNames) == std::variant_size_v<Message>);
 
 }  // namespace

@@ -102,7 +102,7 @@ struct SessionClosed {
 struct Welcome {
   std::vector<std::pair<std::string, base::Bytes>> host_keys;  // type, public blob
   std::uint64_t delay_secret = 0;
-};  // + listening sockets
+};
 struct CaseAssigned {
   SessionId session;
   std::string case_id;
@@ -170,7 +170,8 @@ struct RecordingRefused {
 // ---- supervisor <-> role (control socket)
 struct PeerConnected {
   std::string role;
-};  // supervisor -> role; + a socket to that role's newest process
+};                           // supervisor -> role; + a socket to that role's newest process
+struct ListeningSockets {};  // supervisor -> gate, before anything else; + bound TCP sockets
 struct Drain {
   std::uint32_t grace_seconds = 0;
 };
@@ -189,8 +190,8 @@ using Message =
                  ResizeProcess, SignalProcess, CloseProcess, RecordingNamed, SessionClosed, Welcome,
                  CaseAssigned, Signed, AuthDecision, ProcessOpened, ProcessRefused, ProcessExited,
                  EndSession, OpenEventLog, OpenRecording, FinishRecording, EventLogOpened,
-                 RecordingOpened, RecordingRefused, PeerConnected, Drain, Reload, RoleReady,
-                 ReloadResult, RoleDrained, GateDenied>;
+                 RecordingOpened, RecordingRefused, PeerConnected, ListeningSockets, Drain, Reload,
+                 RoleReady, ReloadResult, RoleDrained, GateDenied>;
 
 std::string_view name(const Message& message);  // "Sign"
 base::Bytes encode(const Message& message);

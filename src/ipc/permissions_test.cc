@@ -53,6 +53,7 @@ std::vector<Message> not_gate_requests() {
   all.emplace_back(RecordingOpened{});
   all.emplace_back(RecordingRefused{});
   all.emplace_back(PeerConnected{"gate"});
+  all.emplace_back(ListeningSockets{});
   all.emplace_back(Drain{});
   all.emplace_back(Reload{});
   all.emplace_back(RoleReady{});

@@ -1,7 +1,5 @@
 #include "warden/ipc_server.h"
 
-#include <fcntl.h>
-
 #include "warden/requests.h"
 
 namespace sandtrap::warden {
@@ -15,17 +13,10 @@ IpcServer::IpcServer(net::asio::any_io_executor executor, Parts parts, Limits li
 
 IpcServer::~IpcServer() = default;
 
-void IpcServer::add_gate(base::Fd socket, const std::vector<base::Fd>& listening) {
+void IpcServer::add_gate(base::Fd socket) {
   auto gate = std::make_shared<Gate>(next_gate_++, executor_, std::move(socket));
-  std::vector<base::Fd> copies;
-  for (const base::Fd& fd : listening) {
-    copies.emplace_back(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-    if (copies.back()) continue;
-    parts_.log.error("gate {}: no descriptor left for its listening sockets", gate->number);
-    return;
-  }
   const ipc::Welcome welcome{parts_.keys.public_keys(), parts_.keys.delay_secret()};
-  if (auto sent = gate->channel.send(welcome, std::move(copies)); !sent) {
+  if (auto sent = gate->channel.send(welcome); !sent) {
     parts_.log.warn("gate {}: {}", gate->number, sent.error().context);
     return;
   }

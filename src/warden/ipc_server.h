@@ -45,8 +45,8 @@ class IpcServer final : private ProcessAnswers {
   IpcServer(net::asio::any_io_executor executor, Parts parts, Limits limits);
   ~IpcServer() override;
 
-  // Welcomes a gate with copies of the listening sockets and serves it until its link ends.
-  void add_gate(base::Fd socket, const std::vector<base::Fd>& listening);
+  // Welcomes a gate and serves it until its link ends.
+  void add_gate(base::Fd socket);
   void configure(Limits limits) { limits_ = limits; }
   // Joins the resumed sessions with the sandboxes that the pool has adopted since.
   void resume_sandboxes();

@@ -36,7 +36,6 @@ ReloadPlan plan_reload(const config::Settings& now, const config::Settings& next
   config::Settings& mine = plan.settings;
   compare.fixed("data_dir", mine.data_dir, next.data_dir);
   compare.fixed("run_dir", mine.run_dir, next.run_dir);
-  compare.fixed("server.listen", mine.server.listen, next.server.listen);
   compare.fixed("server.host_key_dir", mine.server.host_key_dir, next.server.host_key_dir);
   compare.fixed("server.moduli_file", mine.server.moduli_file, next.server.moduli_file);
   compare.apply("server.max_sessions", mine.server.max_sessions, next.server.max_sessions);

@@ -34,14 +34,13 @@ IpcServer::Limits Role::server_limits(const config::Settings& settings) {
 }
 
 Role::Role(const config::Settings& settings, net::asio::io_context& loop, sandbox::Engine& engine,
-           HostKeys keys, std::vector<base::Fd> listening, base::Fd control, base::Log& log)
+           HostKeys keys, base::Fd control, base::Log& log)
     : settings_(settings),
       loop_(loop),
       engine_(engine),
       log_(log),
       events_(settings.logging.sensor),
       keys_(std::move(keys)),
-      listening_(std::move(listening)),
       control_(loop.get_executor(), std::move(control)),
       policy_(settings.authentication, draw_seed(entropy_)),
       cases_(settings.container_pool.max_tracked_cases, entropy_),
@@ -119,14 +118,13 @@ net::Task<void> Role::prepare() {
 
 void Role::serve_gates() {
   if (std::exchange(serving_, true)) return;
-  for (base::Fd& socket : waiting_gates_) server_.add_gate(std::move(socket), listening_);
+  for (base::Fd& socket : waiting_gates_) server_.add_gate(std::move(socket));
   waiting_gates_.clear();
 }
 
 void Role::ready() {
   if (ending_) return;
-  const ipc::RoleReady message{"listening on " + join(settings_.server.listen) + ", " +
-                               settings_.container_pool.engine + " sandboxes"};
+  const ipc::RoleReady message{settings_.container_pool.engine + " sandboxes"};
   if (!control_.send(message)) log_.warn("the supervisor does not listen");
 }
 

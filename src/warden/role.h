@@ -29,7 +29,7 @@ class Role {
  public:
   // `loop`, `engine` and `log` outlive this.
   Role(const config::Settings& settings, net::asio::io_context& loop, sandbox::Engine& engine,
-       HostKeys keys, std::vector<base::Fd> listening, base::Fd control, base::Log& log);
+       HostKeys keys, base::Fd control, base::Log& log);
   ~Role();
   Role(const Role&) = delete;
   Role& operator=(const Role&) = delete;
@@ -66,7 +66,6 @@ class Role {
   base::SystemEntropy entropy_;
   event::EventLog events_;
   HostKeys keys_;
-  std::vector<base::Fd> listening_;
   net::Channel control_;
   LoginPolicy policy_;
   Cases cases_;

@@ -45,7 +45,7 @@ bool Role::on_control(net::Packet packet) {
   if (peer->role == "gate") {
     if (ending_) return true;
     if (serving_) {
-      server_.add_gate(std::move(socket), listening_);
+      server_.add_gate(std::move(socket));
     } else {
       waiting_gates_.push_back(std::move(socket));
     }

@@ -17,7 +17,6 @@
 #include "net/channel.h"
 #include "net/task.h"
 #include "sandbox/fake_engine.h"
-#include "warden/listening.h"
 #include "warden/reload.h"
 #include "warden/warden.h"
 
@@ -34,7 +33,6 @@ class RoleTest : public testing::Test {
     ::chmod(path, 0711);  // FakeEngine's user has to pass
     settings.data_dir = root;
     settings.run_dir = root + "/run";
-    settings.server.listen = {"127.0.0.1:0"};
     settings.container_pool.engine = "fake";
     settings.container_pool.size = 1;
   }
@@ -120,11 +118,6 @@ TEST_F(RoleTest, BecomesReadyServesAGateAndDrainsToNothing) {
   ASSERT_TRUE(asked && std::holds_alternative<ipc::OpenEventLog>(asked->message));
   auto welcome = next(*gate);
   ASSERT_TRUE(welcome && std::holds_alternative<ipc::Welcome>(welcome->message));
-  ASSERT_EQ(welcome->descriptors.size(), 1U);
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  ::getsockopt(welcome->descriptors[0].get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
-  EXPECT_EQ(listens, 1);
   const auto ready = next(*control);
   ASSERT_TRUE(ready && std::holds_alternative<ipc::RoleReady>(ready->message));
   EXPECT_EQ(sandboxes(root + "/engine"), 1U);
@@ -144,11 +137,10 @@ TEST_F(RoleTest, EndsCleanlyWithItsSupervisor) {
   EXPECT_EQ(sandboxes(root + "/engine"), 0U);
 }
 
-TEST_F(RoleTest, AfterAKillItsSuccessorAdoptsTheSandboxAndListensBesideTheOldSocket) {
-  settings.server.listen = {"127.0.0.1:42817"};
+TEST_F(RoleTest, AfterAKillItsSuccessorAdoptsTheSandbox) {
   start();
   auto gate = connect("gate");
-  auto welcome = next(*gate);  // holds the listening socket, as a gate does
+  auto welcome = next(*gate);
   ASSERT_TRUE(welcome);
   const std::string id = "0123456789ab";
   ASSERT_TRUE(gate->send(ipc::SessionOpened{id, "192.0.2.1", 5, "192.0.2.9", 22}));
@@ -198,7 +190,7 @@ TEST_F(RoleTest, AReloadAppliesWhatItCanAndNamesTheRest) {
   ASSERT_TRUE(next(*control));  // RoleReady
   base::Fd memory(::memfd_create("settings", MFD_CLOEXEC));
   const std::string text = "data_dir: " + root +
-                           "\nserver:\n  listen: [\"127.0.0.1:1\"]\n"
+                           "\nserver:\n  moduli_file: /other\n"
                            "container_pool:\n  engine: fake\n  size: 2\n";
   ASSERT_EQ(::write(memory.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   std::vector<base::Fd> fds;
@@ -208,7 +200,7 @@ TEST_F(RoleTest, AReloadAppliesWhatItCanAndNamesTheRest) {
   ASSERT_TRUE(answer);
   const auto& result = std::get<ipc::ReloadResult>(answer->message);
   EXPECT_NE(result.applied.find("container_pool"), std::string::npos) << result.applied;
-  EXPECT_NE(result.needs_restart.find("server.listen"), std::string::npos);
+  EXPECT_NE(result.needs_restart.find("server.moduli_file"), std::string::npos);
   for (int i = 0; i < 500 && sandboxes(root + "/engine") < 2; ++i) ::poll(nullptr, 0, 10);
   EXPECT_EQ(sandboxes(root + "/engine"), 2U);
   ASSERT_TRUE(control->send(ipc::Drain{0}));
@@ -223,36 +215,6 @@ TEST(Reload, SettingsOfOtherRolesAreNotReported) {
   const ReloadPlan plan = plan_reload(now, next);
   EXPECT_TRUE(plan.applied.empty());
   EXPECT_TRUE(plan.needs_restart.empty());
-}
-
-TEST(Listening, AddressesAreNumbersWithPorts) {
-  EXPECT_TRUE(parse_listen("0.0.0.0:22"));
-  EXPECT_TRUE(parse_listen("[::]:22"));
-  for (const char* bad : {"", "22", ":22", "host:22", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:2x",
-                          "::1:22", "[::1]", "[1.2.3.4]:22", "1.2.3.4:-1"}) {
-    EXPECT_FALSE(parse_listen(bad)) << bad;
-  }
-}
-
-TEST(Listening, AnAddressInUseIsAnErrorUnlessItIsOurs) {
-  auto first = open_listening({"127.0.0.1:0"}, false);
-  ASSERT_TRUE(first);
-  sockaddr_in at{};
-  socklen_t size = sizeof at;
-  ::getsockname((*first)[0].get(), reinterpret_cast<sockaddr*>(&at), &size);
-  const std::string address = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
-  EXPECT_FALSE(open_listening({address}, false));
-  EXPECT_TRUE(open_listening({address}, true));
-}
-
-TEST(Listening, OnlyTheSameSupervisorIsRemembered) {
-  char path[] = "/tmp/sandtrap-run-XXXXXX";
-  const std::string folder = ::mkdtemp(path);
-  EXPECT_FALSE(listened_before(folder, ::getpid()));
-  note_listening(folder, ::getpid());
-  EXPECT_TRUE(listened_before(folder, ::getpid()));
-  EXPECT_FALSE(listened_before(folder, ::getppid()));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,10 +1,6 @@
 #include "warden/warden.h"
 
-#include <unistd.h>
-
-#include "ipc/messages.h"
 #include "warden/host_keys.h"
-#include "warden/listening.h"
 #include "warden/reload.h"
 #include "warden/role.h"
 
@@ -17,10 +13,6 @@ constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h: trying again would 
 
 int run(const config::Settings& settings, base::Fd control, const EngineFactory& make_engine,
         base::Log& log) {
-  if (settings.server.listen.size() > ipc::kMaxDescriptors) {
-    log.error("server.listen: at most {} addresses", ipc::kMaxDescriptors);
-    return kExitConfig;
-  }
   const std::string key_dir = settings.server.host_key_dir.empty() ? settings.data_dir + "/keys"
                                                                    : settings.server.host_key_dir;
   const std::string salt = settings.server.persona + "\n" + join(settings.server.listen);
@@ -29,13 +21,6 @@ int run(const config::Settings& settings, base::Fd control, const EngineFactory&
     log.error("{}", keys.error().context);
     return kExitConfig;
   }
-  const bool again = listened_before(settings.run_dir, ::getppid());
-  auto listening = open_listening(settings.server.listen, again);
-  if (!listening) {
-    log.error("{}", listening.error().context);
-    return 1;
-  }
-  note_listening(settings.run_dir, ::getppid());
 
   // The loop goes last: what still waits in it refers to nothing but itself.
   boost::asio::io_context loop;
@@ -44,8 +29,7 @@ int run(const config::Settings& settings, base::Fd control, const EngineFactory&
     log.error("no engine named {}", settings.container_pool.engine);
     return kExitConfig;
   }
-  Role role(settings, loop, *engine, std::move(*keys), std::move(*listening), std::move(control),
-            log);
+  Role role(settings, loop, *engine, std::move(*keys), std::move(control), log);
   role.start();
   loop.run();
   return role.exit_code();

@@ -1,4 +1,4 @@
-// The privileged role: listening sockets, host keys, login policy, sandbox pool.
+// The privileged role: host keys, login policy, sandbox pool.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -17,7 +17,7 @@ using EngineFactory = std::function<std::unique_ptr<sandbox::Engine>(
     const config::Settings&, boost::asio::io_context&, base::Log&)>;
 
 // Runs until drained; returns the process's exit code. `control` as in gate/gate.h; sends RoleReady
-// once the listening sockets are open and the pool has its first warm sandbox.
+// once the pool has its first warm sandbox.
 int run(const config::Settings& settings, base::Fd control, const EngineFactory& make_engine,
         base::Log& log);
 
