@@ -1,6 +1,6 @@
 # Front door to tools/: `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test check format fuzz fidelity bench clean
+.PHONY: help build run test check format fuzz fidelity interop bench clean
 
 help:
 	@echo 'make run      install what is missing, build, start the honeypot on port 2222'
@@ -10,6 +10,7 @@ help:
 	@echo 'make format   format the C++ files'
 	@echo 'make fuzz     replay the corpora, run each fuzzer for 20 seconds'
 	@echo 'make fidelity compare with a real sshd, answer by answer'
+	@echo 'make interop  try every client against both, write docs/interoperability.md'
 	@echo 'make bench    measure against sshd and libssh'
 	@echo 'make clean    remove build/'
 
@@ -39,6 +40,12 @@ fidelity:
 	@tools/install-deps ci
 	@tools/build release
 	@/usr/bin/python3 test/fidelity/compare.py
+
+interop:
+	@tools/install-deps test
+	@tools/build release
+	@images/build.sh --output build/guest --guest-programs build/release/guest
+	@/usr/bin/python3 -W ignore test/interop/matrix.py --write
 
 bench:
 	@tools/install-deps bench
