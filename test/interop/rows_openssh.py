@@ -95,6 +95,16 @@ def environment(side):
     return side.program(ssh(side, 'sleep 1.5; echo "$LC_INTEROP $OTHER"', key="ed25519", more=more))
 
 
+@row("openssh", CLIENT, "environment of a command and of a terminal", "names and values, ports and locale aside", exit=0, stdout=re.compile("SSH_CONNECTION=127"))
+def variables(side):
+    command = "env | grep -Ev '^(_|LANG)=' | sort; umask; cat /proc/self/oom_score_adj"
+    done = side.program(ssh(side, command, key="ed25519"))
+    done["terminal"] = side.program(ssh(side, command, key="ed25519", more=["-tt"]), TERM="vt100")["stdout"]
+    for key in ("stdout", "terminal"):
+        done[key] = re.sub(r"(SSH_(?:CLIENT|CONNECTION)=127[\d.]+) \d+(.*) \d+", r"\1 N\2 N", done[key])
+    return done
+
+
 for text, status in (("kill -TERM $$", 255), ("exec false", 1), ("no-such-command", 127), ("exec 1>&- 2>&-; exit 3", 3), ("sleep 100 & exit 0", 0)):
     @row("openssh", CLIENT, f"end: `{text}`", "exit status, outputs", exit=status)
     def ending(side, text=text):

@@ -3,6 +3,7 @@
 The reference is Debian's sshd in a mount namespace of its own, so that the machine keeps its accounts
 and log files. Both servers have the same host keys and let the same user in.
 """
+import atexit
 import os
 import pathlib
 import shutil
@@ -26,6 +27,7 @@ class Material:
     def __init__(self):
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-interop-"))
         self.base.chmod(0o755)
+        atexit.register(self.remove)
         self.host_keys, self.user_keys = self.base / "host_keys", self.base / "user_keys"
         for folder, prefix, kinds in ((self.host_keys, "ssh_host_", KINDS), (self.user_keys, "", USER_KINDS)):
             folder.mkdir(mode=0o700)
@@ -105,6 +107,7 @@ class Sshd:
         self.log = open(self.base / "log", "wb")
         self.process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "sh", str(self.base), material.base.name],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        atexit.register(self.stop)  # also when a honeypot never starts
         hp.wait_until(lambda: answers(self.port), 10, "sshd")
 
     def file(self, name, text):
@@ -113,8 +116,9 @@ class Sshd:
         return path
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
         self.log.close()
 
 
