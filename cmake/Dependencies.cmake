@@ -9,6 +9,7 @@ find_package(Boost 1.81 REQUIRED COMPONENTS json)
 pkg_check_modules(nettle REQUIRED IMPORTED_TARGET nettle hogweed)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(capng REQUIRED IMPORTED_TARGET libcap-ng)
 
 add_library(sandtrap_boost_json INTERFACE)

@@ -47,6 +47,15 @@ constexpr const char* kImageExamples =
     "Needs root, mmdebstrap and a Debian mirror. The same inputs give the same image; a second\n"
     "call with unchanged inputs returns at once.";
 
+constexpr const char* kPolicyExamples =
+    "Examples:\n"
+    "  sandtrap policy test root 123456                      the first try of an attacker\n"
+    "  sandtrap policy test --tries 4 root 123456            the same four times\n"
+    "  sandtrap policy test --source 198.51.100.7 admin admin\n"
+    "  sandtrap policy test --method publickey root\n"
+    "\n"
+    "Exit status: 0 the last try is let in, 1 it is refused.";
+
 struct Parsed {
   ServeOptions serve;
   std::string role;
@@ -54,8 +63,29 @@ struct Parsed {
   KeygenOptions keygen;
   ImageOptions image;
   ConfigDocumentOptions document;
+  PolicyTestOptions policy;
   std::string hidden_role;
 };
+
+void add_policy(CLI::App& app, PolicyTestOptions& p) {
+  CLI::App* policy = app.add_subcommand("policy", "The login policy");
+  policy->require_subcommand(1);
+  policy->footer(kPolicyExamples);
+  CLI::App* test = policy->add_subcommand("test", "Which rule decides a login, and why");
+  test->footer(kPolicyExamples);
+  test->add_option("user", p.user, "User name")->type_name("USER")->required();
+  test->add_option("password", p.password, "Password")->type_name("PASSWORD");
+  test->add_option("--config", p.config, "Configuration file (YAML)")->type_name("FILE");
+  test->add_option("--source", p.source, "Address of the attacker")->type_name("IP");
+  test->add_option("--tries", p.tries, "Try it that often")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1000U));
+  test->add_option("--method", p.method, "password, keyboard-interactive, publickey or none")
+      ->type_name("METHOD")
+      ->check(CLI::IsMember({"password", "keyboard-interactive", "publickey", "none"}));
+  test->add_option("--key-type", p.key_type, "Algorithm of the key, for publickey")
+      ->type_name("TYPE");
+}
 
 void add_commands(CLI::App& app, Parsed& p) {
   const auto roles = CLI::IsMember({"gate", "warden", "scribe"});
@@ -85,6 +115,8 @@ void add_commands(CLI::App& app, Parsed& p) {
   CLI::App* build = image->add_subcommand("build", "Build the guest's image with mmdebstrap");
   build->footer(kImageExamples);
   build->add_option("--output", p.image.output, "Folder for the image")->type_name("DIR");
+
+  add_policy(app, p.policy);
 
   CLI::App* document = app.add_subcommand("config-doc", "Print the documents about settings");
   document->group("");
@@ -118,6 +150,7 @@ Command parse_command_line(int argc, char** argv) {
   if (app.got_subcommand("check")) return p.check;
   if (app.got_subcommand("keygen")) return p.keygen;
   if (app.got_subcommand("image")) return p.image;
+  if (app.got_subcommand("policy")) return p.policy;
   if (app.got_subcommand("config-doc")) return p.document;
   return RoleOptions{kRoles.at(p.hidden_role)};
 }

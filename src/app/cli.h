@@ -21,7 +21,7 @@ struct Finished {  // help or version was printed, or the command line was wrong
 };
 
 using Command = std::variant<Finished, ServeOptions, CheckOptions, KeygenOptions, ImageOptions,
-                             ConfigDocumentOptions, RoleOptions>;
+                             ConfigDocumentOptions, PolicyTestOptions, RoleOptions>;
 
 Command parse_command_line(int argc, char** argv);
 

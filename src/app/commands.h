@@ -1,6 +1,7 @@
 // The subcommands, one function each; every one returns the process's exit code (sysexits.h).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,14 @@ struct ImageOptions {
   std::string output;  // empty: where the embedded engine looks first
 };
 int build_image(const ImageOptions& options);
+
+struct PolicyTestOptions {
+  std::string config, user, password;
+  std::string source = "192.0.2.1", method = "password", key_type = "ssh-ed25519";
+  std::uint32_t tries = 1;
+};
+// kOk: the last try is let in; kFailed: it is refused.
+int test_policy(const PolicyTestOptions& options);
 
 // Hidden: config/config.example.yaml and docs/configuration.md.
 int print_config_document(bool reference);

@@ -14,6 +14,7 @@ struct Run {
   int operator()(const ConfigDocumentOptions& o) const {
     return print_config_document(o.reference);
   }
+  int operator()(const PolicyTestOptions& o) const { return test_policy(o); }
   int operator()(const RoleOptions& o) const { return run_role(o.role); }
 };
 

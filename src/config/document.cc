@@ -56,7 +56,7 @@ std::string markdown_cell(std::string_view text) {
 std::string dump(const Settings& settings, Audience audience) {
   std::string out, section;
   for (const Key& key : keys()) {
-    if (audience == Audience::kGate && !key.gate_may_know) continue;
+    if (audience == Audience::kGate ? !key.gate_may_know : key.only_for_gate) continue;
     if (is_left_out(key, settings)) continue;
     if (key.section != section) out += fmt::format("{}:\n", section = key.section);
     out +=
@@ -78,7 +78,7 @@ std::string example_file() {
     if (indent > 0) out += fmt::format("{}:\n", section.name);
     bool first = true;
     for (const Key& key : keys()) {
-      if (key.section != section.name) continue;
+      if (key.section != section.name || key.only_for_gate) continue;
       if (!std::exchange(first, false)) out += "\n";
       out += comment(key.help, indent);
       out += comment(fmt::format("Allowed: {}.", allowed(key.type)), indent);
@@ -115,7 +115,7 @@ std::string reference_document() {
     out += fmt::format("{}\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n",
                        section.help);
     for (const Key& key : keys()) {
-      if (key.section != section.name) continue;
+      if (key.section != section.name || key.only_for_gate) continue;
       const std::string value = is_left_out(key, defaults)
                                     ? markdown_cell(derived(key))
                                     : fmt::format("`{}`", print(key.type, defaults));

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "config/document.h"
+#include "config/login_rules.h"
 #include "config/node.h"
 #include "config/table.h"
 #include "config/value.h"
@@ -79,6 +80,7 @@ class Loader {
     std::string text = fmt::format("unknown key {} {}", quoted_for_people(name.text), place);
     std::vector<std::string_view> here;
     for (const Key& key : keys_) {
+      if (key.only_for_gate) continue;
       if (key.section == section) here.push_back(key.name);
       if (section.empty() && (here.empty() || here.back() != key.section)) {
         here.push_back(key.section);
@@ -150,6 +152,7 @@ class Loader {
     if (settings_.server.host_key_dir.empty()) {
       settings_.server.host_key_dir = settings_.data_dir + "/keys";
     }
+    derive_gate_view(settings_.authentication);
   }
 
   Problems problems_;

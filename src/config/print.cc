@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <charconv>
+
+#include "config/login_rules.h"
 #include "config/table.h"
 #include "config/value.h"
 
@@ -54,6 +57,45 @@ std::string print_credentials(const std::vector<Credential>& values) {
   return fmt::format("[{}]", fmt::join(parts, ", "));
 }
 
+// Shortest text that reads back as the same number; never with an exponent.
+std::string print_real(double value) {
+  char text[400];  // the smallest double has that many digits
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
+  return std::string(text, end);
+}
+
+std::string print_rule(const LoginRule& rule) {
+  std::vector<std::string> parts;
+  const auto text = [&parts](std::string_view key, const std::string& value) {
+    if (!value.empty()) parts.push_back(fmt::format("{}: {}", key, yaml_text(value)));
+  };
+  const auto list = [&parts](std::string_view key, const std::vector<std::string>& values) {
+    if (!values.empty()) parts.push_back(fmt::format("{}: {}", key, print_list(values)));
+  };
+  text("name", rule.name);
+  list("user", rule.users);
+  text("user_regex", rule.user_regex);
+  list("password", rule.passwords);
+  text("password_regex", rule.password_regex);
+  list("method", rule.methods);
+  list("source", rule.sources);
+  list("key_type", rule.key_types);
+  parts.emplace_back(rule.allow ? "action: allow" : "action: deny");
+  if (rule.on_try) parts.push_back(fmt::format("on_try: {}", *rule.on_try));
+  if (rule.probability) parts.push_back("probability: " + print_real(*rule.probability));
+  if (rule.sticky) {
+    parts.push_back(
+        fmt::format("sticky: {}", sticky_names()[static_cast<std::size_t>(*rule.sticky)]));
+  }
+  return fmt::format("{{{}}}", fmt::join(parts, ", "));
+}
+
+std::string print_rules(const std::vector<LoginRule>& rules) {
+  std::vector<std::string> parts;
+  for (const LoginRule& rule : rules) parts.push_back(print_rule(rule));
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
 }  // namespace
 
 std::string allowed(const Type& type) {
@@ -92,6 +134,12 @@ std::string allowed(const Type& type) {
           [](const PublicKeysType&) {
             return fmt::format("{}", fmt::join(public_keys_names(), ", "));
           },
+          [](const StickyType&) { return fmt::format("{}", fmt::join(sticky_names(), ", ")); },
+          [](const LoginRulesType&) {
+            return std::string(
+                "a list of up to 1000 {name, user, user_regex, password, password_regex, method, "
+                "source, key_type, action: allow or deny, on_try, probability, sticky}");
+          },
           [](const CredentialsType&) {
             return std::string("a list of {user: TEXT, password: TEXT, deny: true or false}");
           },
@@ -123,6 +171,10 @@ std::string print(const Type& type, const Settings& settings) {
           [&](const PublicKeysType& t) {
             return std::string(public_keys_names()[static_cast<std::size_t>(t.get(copy))]);
           },
+          [&](const StickyType& t) {
+            return std::string(sticky_names()[static_cast<std::size_t>(t.get(copy))]);
+          },
+          [&](const LoginRulesType& t) { return print_rules(t.get(copy)); },
           [&](const CredentialsType& t) { return print_credentials(t.get(copy)); },
       },
       type);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "config/login_rules.h"
+#include "config/read_rules.h"
 #include "config/table.h"
 #include "config/value.h"
 
@@ -108,6 +110,22 @@ class Reader {
     const auto found = std::find(names.begin(), names.end(), node_.text);
     if (found == names.end()) return wrong(node_, "is not known");
     t.get(out_) = static_cast<Authentication::PublicKeys>(found - names.begin());
+  }
+
+  void operator()(const StickyType& t) {
+    if (!scalar(node_)) return;
+    const auto names = sticky_names();
+    const auto found = std::find(names.begin(), names.end(), node_.text);
+    if (found == names.end()) return wrong(node_, "is not known");
+    t.get(out_) = static_cast<Sticky>(found - names.begin());
+  }
+
+  void operator()(const LoginRulesType& t) {
+    if (node_.kind != Node::Kind::kSequence) return wrong(node_, "is not a list");
+    if (node_.items.size() > kMaxLoginRules) {
+      return wrong(node_, fmt::format("has more than {} items", kMaxLoginRules));
+    }
+    t.get(out_) = read_rules(node_, problems_);
   }
 
   void operator()(const TextListType& t) {

@@ -42,7 +42,32 @@ struct Credential {
   bool operator==(const Credential&) const = default;
 };  // `*` wildcards
 
+// What an attacker has earned (which user with which password) and an accepting rule:
+// kNone neither asks nor remembers; kFixed remembers, but works whatever was earned before; kUser
+// refuses other passwords of a user with an earned one; kCase lets nobody else in at all.
+enum class Sticky { kNone, kFixed, kUser, kCase };
+
+// One of authentication.rules: decides an attempt that meets all of its conditions. Lists: one of
+// them; an empty list or text: any.
+struct LoginRule {
+  std::string name;                           // for people and events
+  std::vector<std::string> users, passwords;  // globs
+  std::string user_regex, password_regex;     // pattern.h
+  std::vector<std::string> methods;           // see rule_covers()
+  std::vector<std::string> sources;           // networks
+  std::vector<std::string> key_types;         // globs of signature algorithms
+  bool allow = false;                         // action
+  std::optional<std::uint32_t> on_try;        // met once one less than this failed in the case
+  std::optional<double> probability;          // met by this share of (case, user, password)
+  std::optional<Sticky> sticky;               // none: Authentication::sticky
+  bool operator==(const LoginRule&) const = default;
+};
+
 struct Authentication {                 // authentication:
+  std::string preset = "none";          // login_presets()
+  std::vector<LoginRule> rules;         // first match wins
+  Sticky sticky = Sticky::kUser;        // of rules that do not say
+  std::uint32_t max_earned = 16;        // accepted pairs remembered of one case
   std::vector<Credential> credentials;  // first match wins
   // What worms try to find honeypots that accept anything: never accepted.
   std::vector<std::string> deny_passwords = {"345gs5662d34", "3245gs5662d34"};
@@ -57,6 +82,8 @@ struct Authentication {                 // authentication:
   bool keyboard_interactive = false;
   std::uint32_t max_auth_tries = 6;
   std::chrono::milliseconds failure_delay_min{1500}, failure_delay_max{2500};
+  // What follows from preset and rules for the gate, which never sees the rules.
+  bool asks_none = false, offers_passwords = true;
   bool operator==(const Authentication&) const = default;
 };
 

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "config/login_rules.h"
+
 namespace sandtrap::config {
 namespace {
 
@@ -79,10 +81,32 @@ std::vector<Key> server_keys() {
   };
 }
 
+std::vector<std::string_view> preset_names() {
+  std::vector<std::string_view> names;
+  for (const LoginPreset& preset : login_presets()) names.push_back(preset.name);
+  return names;
+}
+
 std::vector<Key> authentication_keys() {
   constexpr auto kA = &S::authentication;
   using A = Authentication;
   return {
+      {"authentication", "preset", TextType{in<kA, &A::preset>, TextRule::kName, preset_names()},
+       "A ready-made set of login rules that comes before all others; docs/login-policy.md says "
+       "what "
+       "each does."},
+      {"authentication", "rules", LoginRulesType{in<kA, &A::rules>},
+       "Who gets in, in order: the first rule whose conditions are all met decides; "
+       "docs/login-policy.md has every key and many examples. As in [{user: root, password: "
+       "\"*123*\", action: allow, on_try: 2}, {source: 192.0.2.0/24, action: deny}].",
+       false},
+      {"authentication", "sticky", StickyType{in<kA, &A::sticky>},
+       "What a login that was let in means for others of the same attacker, where a rule does not "
+       "say: `user` refuses other passwords of that user, `case` any other login, `none` nothing; "
+       "`fixed` is for passwords that belong to the machine: they work beside earned ones.",
+       false},
+      {"authentication", "max_earned", CountType{in<kA, &A::max_earned>, 1, 1000},
+       "Accepted logins remembered of one attacker; beyond that the oldest is forgotten.", false},
       {"authentication", "credentials", CredentialsType{in<kA, &A::credentials>},
        "What works at once, a list of {user, password}: the first entry that matches decides. `*` "
        "stands for any text, and `deny: true` makes a match fail for good, as in "
@@ -95,8 +119,8 @@ std::vector<Key> authentication_keys() {
        false},
       {"authentication", "accept_after_failures",
        OptionalCountType{in<kA, &A::accept_after_failures>, 0, 1000},
-       "After this many failed attempts of one source address the next one succeeds with any user "
-       "and password; `false` turns that off. An entry with `deny` still fails."},
+       "After this many failed attempts of one attacker the next one succeeds with any user and "
+       "password, unless that user has a password by then; `false` turns that off. The last rule."},
       {"authentication", "failure_memory",
        SecondsType{in<kA, &A::failure_memory>, seconds{1}, 365 * kDay},
        "Failed attempts are remembered for this long."},
@@ -116,6 +140,9 @@ std::vector<Key> authentication_keys() {
       {"authentication", "failure_delay_max",
        MillisecondsType{in<kA, &A::failure_delay_max>, milliseconds{0}, milliseconds{60'000}},
        "The longest delay of the answer to a failed password."},
+      {"authentication", "asks_none", BoolType{in<kA, &A::asks_none>}, "", true, true},
+      {"authentication", "offers_passwords", BoolType{in<kA, &A::offers_passwords>}, "", true,
+       true},
   };
 }
 

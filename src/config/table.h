@@ -71,13 +71,19 @@ struct StartupsType {
 struct PublicKeysType {
   Member<Authentication::PublicKeys> get;
 };
+struct StickyType {
+  Member<Sticky> get;
+};
+struct LoginRulesType {
+  Member<std::vector<LoginRule>> get;
+};
 struct CredentialsType {
   Member<std::vector<Credential>> get;
 };
 
-using Type =
-    std::variant<TextType, BoolType, CountType, OptionalCountType, RealType, SizeType, SecondsType,
-                 MillisecondsType, TextListType, StartupsType, PublicKeysType, CredentialsType>;
+using Type = std::variant<TextType, BoolType, CountType, OptionalCountType, RealType, SizeType,
+                          SecondsType, MillisecondsType, TextListType, StartupsType, PublicKeysType,
+                          CredentialsType, StickyType, LoginRulesType>;
 
 struct Key {
   std::string_view section;  // "" at the top level
@@ -85,6 +91,8 @@ struct Key {
   Type type;
   std::string_view help;      // full sentences; the first says what it does
   bool gate_may_know = true;  // false: not in the text that the gate reads
+  // Follows from other settings that the gate must not know: only in the text that it reads.
+  bool only_for_gate = false;
 
   std::string path() const;  // "server.listen"
 };

@@ -9,10 +9,13 @@ ssh::Profile profile_for(const config::Settings& settings) {
   profile.max_auth_tries = settings.authentication.max_auth_tries;
   profile.pam_delay_min = settings.authentication.failure_delay_min;
   profile.pam_delay_max = settings.authentication.failure_delay_max;
-  if (settings.authentication.keyboard_interactive) {
-    profile.keyboard_interactive = true;
-    profile.auth_methods = "publickey,password,keyboard-interactive";
-  }
+  const config::Authentication& login = settings.authentication;
+  profile.empty_passwords = login.asks_none;
+  profile.passwords = login.offers_passwords;
+  profile.keyboard_interactive = login.keyboard_interactive && login.offers_passwords;
+  profile.auth_methods = "publickey";
+  if (profile.passwords) profile.auth_methods += ",password";
+  if (profile.keyboard_interactive) profile.auth_methods += ",keyboard-interactive";
   return profile;
 }
 

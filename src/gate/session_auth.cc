@@ -81,7 +81,10 @@ void Session::handle(ssh::AuthAttempt& event) {
   if (!event.needs_decision) return log_attempt(event, false, "protocol");
   // sshd does not count queries for a key it would take, but the warden counts every question:
   // past its limit it would hang up on all sessions of this gate, so the answer is ours.
-  if (++auth_asked_ > services_.settings.authentication.max_auth_tries) {
+  // The `none` that asks for the list of methods is free for sshd, and here.
+  const bool free =
+      event.number == 1 && std::holds_alternative<ssh::NoneCredential>(event.credential);
+  if (!free && ++auth_asked_ > services_.settings.authentication.max_auth_tries) {
     log_attempt(event, false, "too many attempts");
     return server_.submit_auth(event.id, false, base::monotonic_now());
   }

@@ -140,8 +140,10 @@ bool Auth::decidable() const {
 void Auth::method_none(Reader& in, Instant now) {
   if (!in.done()) return malformed();
   method_ = Method::kNone;
-  attempt(NoneCredential{}, false);
-  fail(Work::kNone, now);
+  // sshd then tries the empty password, and a wrong one is as slow as any other.
+  const bool decide = profile_.empty_passwords && decidable();
+  attempt(NoneCredential{}, decide);
+  if (!decide) fail(profile_.empty_passwords ? Work::kPam : Work::kNone, now);
 }
 
 void Auth::method_password(Reader& in, Instant now) {
@@ -151,7 +153,8 @@ void Auth::method_password(Reader& in, Instant now) {
   if (!in.done()) return malformed();
   method_ = Method::kPassword;
   // Not supported by sshd with PAM, or refused before PAM is asked: no PAM delay.
-  const bool fast = change || password.empty() || password.size() > kMaxPassword;
+  const bool empty = password.empty() && !profile_.empty_passwords;
+  const bool fast = change || empty || password.size() > kMaxPassword || !profile_.passwords;
   const bool decide = !fast && decidable();
   attempt(PasswordCredential{password}, decide);
   if (!decide) fail(fast ? Work::kNone : Work::kPam, now);
@@ -197,7 +200,8 @@ void Auth::info_response(Reader in, Instant now) {
 void Auth::submit(std::uint32_t id, bool accepted, Instant now) {
   if (state_ != State::kDeciding || id != attempt_id_) return;
   if (!accepted) {
-    const bool pam = method_ == Method::kPassword || method_ == Method::kPrompt;
+    const bool pam = method_ == Method::kPassword || method_ == Method::kPrompt ||
+                     method_ == Method::kNone;  // asked only for an empty password
     return fail(pam ? Work::kPam : Work::kNone, now);
   }
   if (method_ == Method::kKeyQuery || method_ == Method::kKeySigned) ++keys_found_;
@@ -236,7 +240,7 @@ void Auth::fail(Work work, Instant now) {
       padded ? padded_failure_delay(base_failure_delay(delay_secret_, user_), elapsed + pam)
              : elapsed + pam;
   const bool immediate = method_ == Method::kNone && profile_.none_is_immediate;
-  hold(immediate ? now : started_ + total, true, now);
+  hold(immediate ? now + pam : started_ + total, true, now);
 }
 
 void Auth::hold(Instant until, bool reply, Instant now) {

@@ -36,6 +36,8 @@ struct Profile {
   // Authentication
   std::string auth_methods = "publickey,password";  // in every USERAUTH_FAILURE
   bool keyboard_interactive = false;                // offered and answered
+  bool passwords = true;        // PasswordAuthentication; `auth_methods` must agree
+  bool empty_passwords = false;  // PermitEmptyPasswords: "none" asks for an empty password
   std::uint32_t max_auth_tries = 6;
   bool none_is_immediate = false;  // Ubuntu 24.04 answers "none" without the failure delay
   std::chrono::milliseconds pam_delay_min{1500}, pam_delay_max{2500};  // before a wrong password

@@ -116,6 +116,9 @@ base::Result<HostKeys> HostKeys::load(const std::string& directory, std::string_
   HostKeys out;
   crypto::Hash secret(crypto::HashName::kSha512);
   secret.update_string(base::as_bytes(salt));
+  // Without the salt: other listening addresses do not make attackers strangers.
+  crypto::Hash policy(crypto::HashName::kSha512);
+  policy.update_string(base::as_bytes("login policy"));
   for (const std::string& path : files) {
     auto text = read_key(path);
     if (!text) return tl::unexpected(text.error());
@@ -127,6 +130,7 @@ base::Result<HostKeys> HostKeys::load(const std::string& directory, std::string_
       }
     }
     secret.update_string(text->view());
+    policy.update_string(text->view());
     out.keys_.push_back(std::move(*key));
   }
   if (out.keys_.empty()) return base::fail(base::Errc::kNotFound, "no host key in " + directory);
@@ -135,6 +139,8 @@ base::Result<HostKeys> HostKeys::load(const std::string& directory, std::string_
   });
   const crypto::Digest digest = secret.finish();
   std::memcpy(&out.delay_secret_, digest.bytes.data(), sizeof out.delay_secret_);
+  const crypto::Digest kept = policy.finish();
+  std::memcpy(&out.policy_secret_, kept.bytes.data(), sizeof out.policy_secret_);
   return out;
 }
 

@@ -27,6 +27,8 @@ class HostKeys {
   // Stable over restarts, tells nothing about the keys: seeds the failure delay of each user, which
   // in OpenSSH is a hash over configuration and private keys.
   std::uint64_t delay_secret() const { return delay_secret_; }
+  // As stable, and never told to a gate: keys what the login policy remembers.
+  std::uint64_t policy_secret() const { return policy_secret_; }
 
   // `hash`: the exchange hash H of RFC 4253 §8. kDenied: no such key, or not its algorithm.
   base::Result<base::Bytes> sign(std::uint32_t key, std::string_view algorithm,
@@ -40,7 +42,7 @@ class HostKeys {
  private:
   HostKeys() = default;
   std::vector<crypto::PrivateHostKey> keys_;
-  std::uint64_t delay_secret_ = 0;
+  std::uint64_t delay_secret_ = 0, policy_secret_ = 0;
 };
 
 // Whether a key of `type` makes signatures of `algorithm` (RFC 8332 §3).

@@ -117,11 +117,12 @@ base::Status IpcServer::on(Session& session, const ipc::Prove& m) {
 }
 
 base::Status IpcServer::on(Session& session, const ipc::Authenticate& m) {
-  LoginDecision decision{false, "attempts"};
+  LoginDecision decision{false, "attempts", false};
   // `none` as the first request is free in sshd, hence the one more.
   if (session.refused_logins <= limits_.max_auth_tries) {
-    const LoginRequest request{m.user, m.method, m.secret, m.key_proven};
-    decision = parts_.policy.decide(session.source, request, base::monotonic_now());
+    const LoginRequest request{
+        m.user, m.method, m.secret, m.key_proven, session.source_ip, m.key_type, m.key_fingerprint};
+    decision = parts_.policy.decide(session.case_id, request, base::monotonic_now());
   }
   // An accepted key without proof is the answer to a question, not a login (RFC 4252 §7).
   const bool question = m.method == "publickey" && !m.key_proven;
@@ -130,8 +131,8 @@ base::Status IpcServer::on(Session& session, const ipc::Authenticate& m) {
     session.user = m.user;
     session.permits.authenticated();
   }
-  send(session.gate, ipc::AuthDecision{m.session, m.request, decision.accepted,
-                                       std::string(decision.decided_by)});
+  send(session.gate,
+       ipc::AuthDecision{m.session, m.request, decision.accepted, decision.decided_by});
   return {};
 }
 

@@ -1,63 +1,89 @@
 // Decides each login attempt. Pure: no clock, no I/O; the caller passes the time.
 //
-// Passwords and keyboard-interactive answers, in this order, the first that applies decides:
-//   user_name              the name cannot be an account (user_name.h): refused
-//   empty_password         refused
-//   deny_passwords         what worms try to find honeypots that accept anything: refused
-//   credentials            the ordered list of the settings; an entry may deny (credentials_deny)
-//   returning              this source earned this user with this very password: accepted
-//   accept_after_failures  enough failures of this source came before: accepted, and earned in the
-//                          place of what it had for this user
-//   other_password         it earned this user with another one: refused
-//   no_match               refused
-// Every refused password counts as a failure of its source, every accepted one sets the source back
-// to zero. Keys: `public_keys` of the settings. Everything else: refused ("method").
+// In this order, the first that applies decides:
+//   method           not one that this server knows: refused
+//   user_name        the name cannot be an account (user_name.h): refused
+//   empty_password   refused, unless a rule lets this user in by `none`
+//   deny_passwords   what worms try to find honeypots that accept anything: refused
+//   the rules        login_rules.h: preset:NAME, rule:NAME, credentials, public_keys,
+//                    accept_after_failures; docs/login-policy.md
+//   returning        the attacker earned this login: let in
+//   other_password   it earned this user with another one: refused
+//   no_match         refused
+// A rule that lets in under `sticky: user` (`case`) gives way to what was earned: the earned login
+// is let in ("returning"), another one of this user (of anybody) is refused ("other_password",
+// "other_login").
+//
+// Every refused password counts as a failure of its attacker, every accepted one sets the attacker
+// back to zero.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/instant.h"
 #include "config/settings.h"
-#include "warden/failure_table.h"
-#include "warden/source_key.h"
+#include "warden/login_records.h"
+#include "warden/login_rules.h"
 
 namespace sandtrap::warden {
 
-struct LoginRequest {
-  std::string_view user, method, secret;
-  bool key_proven = false;  // false for a key: the client only asks whether we would take it
-};
-
 struct LoginDecision {
   bool accepted = false;
-  std::string_view decided_by;  // a rule above; static storage
+  std::string decided_by;   // one of the list above
+  bool remembered = false;  // the attacker's record changed: worth saving
+};
+
+struct LoginExplanation {
+  struct Step {
+    std::string rule, why;
+  };
+  LoginDecision decision;
+  std::vector<Step> steps;  // all that were looked at, the deciding one last
 };
 
 class LoginPolicy {
  public:
-  // `seed` keys the digests of remembered passwords.
+  // `seed` keys the digests of remembered passwords and the lots of `probability`: with the same
+  // seed both stay what they were.
   LoginPolicy(const config::Authentication& settings, std::uint64_t seed);
 
-  LoginDecision decide(const SourceKey& source, const LoginRequest& request, base::Instant now);
+  // `record` is the attacker's key in records().
+  LoginDecision decide(std::string_view record, const LoginRequest& request, base::Instant now);
+  // The same without remembering anything.
+  LoginExplanation explain(std::string_view record, const LoginRequest& request,
+                           base::Instant now) const;
+
   void configure(const config::Authentication& settings);  // keeps what it remembers
-  const FailureTable& table() const { return table_; }
+  LoginRecords& records() { return records_; }
+  const LoginRecords& records() const { return records_; }
+  Fingerprint fingerprint(std::string_view text) const;
 
  private:
-  LoginDecision decide_password(const SourceKey& source, const LoginRequest& request,
-                                base::Instant now);
-  LoginDecision decide_key(const SourceKey& source, const LoginRequest& request,
-                           base::Instant now) const;
-  const config::Credential* match(const LoginRequest& request) const;
-  bool enough_failures(const SourceKey& source, base::Instant now) const;
-  Fingerprint fingerprint(std::string_view text) const;
+  struct Verdict {
+    bool accepted = false;
+    std::string_view by;
+    bool earns = false;
+  };
+  struct Attempt;
+  using Steps = std::vector<LoginExplanation::Step>;
+
+  // `steps` may be null: the hot path explains nothing.
+  Verdict judge(std::string_view record, const LoginRequest& request, base::Instant now,
+                Steps* steps) const;
+  Verdict judge_by_rules(const Attempt& attempt, Steps* steps) const;
+  std::optional<Verdict> by_memory(const LoginRuleMatcher& rule, const Attempt& attempt) const;
+  std::string unmet(const LoginRuleMatcher& rule, const Attempt& attempt) const;
+  double lot(const LoginRuleMatcher& rule, const Attempt& attempt) const;
+  EarnedLogin login_of(const LoginRequest& request) const;
 
   config::Authentication settings_;
   std::uint64_t seed_;
-  FailureTable table_;
+  std::vector<LoginRuleMatcher> rules_;
+  LoginRecords records_;
 };
-
-// `*` stands for any number of any bytes; everything else for itself.
-bool glob_match(std::string_view pattern, std::string_view text);
 
 }  // namespace sandtrap::warden

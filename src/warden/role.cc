@@ -13,14 +13,6 @@ constexpr std::chrono::seconds kRecoveryPatience{5};
 constexpr std::chrono::seconds kPutAway{25};  // the pool's own time at the end, after the grace
 constexpr std::chrono::hours kRetentionInterval{1};
 
-std::uint64_t draw_seed(base::Entropy& entropy) {
-  std::uint64_t seed = 0;
-  std::uint8_t raw[sizeof seed];
-  entropy.fill(raw);
-  for (const std::uint8_t byte : raw) seed = seed << 8 | byte;
-  return seed;
-}
-
 }  // namespace
 
 IpcServer::Limits Role::server_limits(const config::Settings& settings) {
@@ -42,7 +34,7 @@ Role::Role(const config::Settings& settings, net::asio::io_context& loop, sandbo
       events_(settings.logging.sensor),
       keys_(std::move(keys)),
       control_(loop.get_executor(), std::move(control)),
-      policy_(settings.authentication, draw_seed(entropy_)),
+      policy_(settings.authentication, keys_.policy_secret()),
       cases_(settings.container_pool.max_tracked_cases, entropy_),
       pool_(loop.get_executor(), engine, pool_settings(settings), events_, entropy_, log),
       preserved_(loop.get_executor(), engine, settings.preservation, events_, log),

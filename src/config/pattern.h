@@ -1,0 +1,37 @@
+// What a text may look like, as an operator writes it: a glob or a regular expression. Both take
+// time linear in the text, because the text is an attacker's: regular expressions are RE2's, which
+// never backtracks. RE2 stays behind pattern.cc. Pure; values.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace sandtrap::config {
+
+// `*` stands for any number of any bytes; everything else for itself.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+class Regex {
+ public:
+  struct Fault {
+    std::size_t offset = 0;  // bytes into the pattern, where RE2 can tell
+    std::string what;        // RE2's words, without the part of the pattern they are about
+  };
+  // The syntax of RE2 over bytes; `.` also matches a line end.
+  static tl::expected<Regex, Fault> compile(std::string_view pattern);
+  // The whole of `text` must match, as with a glob.
+  bool matches(std::string_view text) const;
+
+ private:
+  explicit Regex(std::shared_ptr<const re2::RE2> compiled) : compiled_(std::move(compiled)) {}
+  std::shared_ptr<const re2::RE2> compiled_;  // immutable: shared by copies
+};
+
+}  // namespace sandtrap::config

@@ -1,0 +1,105 @@
+// Who an attacker is, by address and name, and what is kept of one.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "warden/cases.h"
+#include "warden/retention.h"
+#include "warden/source_key.h"
+#include "warden/user_name.h"
+
+namespace sandtrap::warden {
+namespace {
+
+using namespace std::chrono_literals;
+
+const SourceKey kHere = *parse_source("192.0.2.1");
+const SourceKey kElsewhere = *parse_source("192.0.2.2");
+
+TEST(SourceKey, Ipv6CountsByNetworkAndMappedIpv4AsIpv4) {
+  EXPECT_EQ(parse_source("2001:db8:1:2::1"), parse_source("2001:db8:1:2:ffff::9"));
+  EXPECT_NE(parse_source("2001:db8:1:2::1"), parse_source("2001:db8:1:3::1"));
+  EXPECT_EQ(parse_source("::ffff:192.0.2.1"), parse_source("192.0.2.1"));
+  EXPECT_NE(parse_source("192.0.2.1"), parse_source("192.0.2.2"));
+  for (const char* bad : {"", "x", "192.0.2", "192.0.2.1 ", "[::1]", "fe80::1%eth0"}) {
+    EXPECT_FALSE(parse_source(bad)) << bad;
+  }
+}
+
+TEST(UserName, IsWhatUseraddTakes) {
+  for (const char* good :
+       {"root", "a", "_apt", "web-1", "x.y", "host$", "a23456789012345678901234567890bc"}) {
+    EXPECT_TRUE(is_possible_user(good)) << good;
+  }
+  for (const char* bad : {"", "$", "1a", "-a", "Root", "a b", "a/b", "a$b", "a\xc3\xa4",
+                          "a23456789012345678901234567890123"}) {
+    EXPECT_FALSE(is_possible_user(bad)) << bad;
+  }
+}
+
+TEST(Cases, OneForEachSourceAndRememberedWhileThereIsRoom) {
+  base::SystemEntropy entropy;
+  Cases cases(2, entropy);
+  const CaseId one = cases.open(kHere);
+  EXPECT_EQ(one.size(), 12U);
+  EXPECT_EQ(cases.open(kHere), one);
+  EXPECT_NE(cases.open(kElsewhere), one);
+  cases.close(kHere);
+  cases.close(kHere);
+  EXPECT_EQ(cases.open(kHere), one);
+  cases.close(kHere);
+  cases.open(*parse_source("192.0.2.3"));  // the idle one makes room
+  EXPECT_EQ(cases.size(), 2U);
+  EXPECT_NE(cases.open(kHere), one);  // all busy: over the maximum rather than refused
+  EXPECT_EQ(cases.size(), 3U);
+  cases.adopt(*parse_source("192.0.2.9"), "0123456789ab");
+  EXPECT_EQ(cases.size(), 3U);  // idle and over the maximum: forgotten at once
+}
+
+Kept kept(const char* name, std::int64_t age_s, std::uint64_t bytes) {
+  return Kept{name, name, base::WallTime{(1'000'000 - age_s) * 1'000'000}, bytes};
+}
+
+TEST(Retention, AgeCountAndBytesEachRemoveTheOldestFirst) {
+  const base::WallTime now{1'000'000LL * 1'000'000};
+  const std::vector<Kept> all = {kept("new", 10, 5), kept("old", 1000, 5), kept("mid", 100, 5)};
+  const config::Preservation roomy{true, 2000s, 10, 100};
+  EXPECT_TRUE(expired(all, roomy, now).empty());
+  config::Preservation s = roomy;
+  s.max_age = 500s;
+  EXPECT_EQ(expired(all, s, now), (std::vector<std::size_t>{1}));
+  s = roomy;
+  s.max_count = 1;
+  EXPECT_EQ(expired(all, s, now), (std::vector<std::size_t>{1, 2}));
+  s = roomy;
+  s.max_bytes = 9;
+  EXPECT_EQ(expired(all, s, now), (std::vector<std::size_t>{1, 2}));
+}
+
+TEST(Retention, WhatIsLeftFitsAndNothingYoungerGoesBeforeSomethingOlder) {
+  EXPECT_TRUE(rc::check([] {
+    std::vector<Kept> all;
+    for (const auto age :
+         *rc::gen::container<std::vector<std::uint16_t>>(rc::gen::arbitrary<std::uint16_t>())) {
+      all.push_back(kept("x", age, age % 50U));
+    }
+    const config::Preservation s{true, std::chrono::seconds(*rc::gen::inRange(0, 70000)),
+                                 *rc::gen::inRange(0U, 20U), *rc::gen::inRange(0U, 500U)};
+    const base::WallTime now{1'000'000LL * 1'000'000};
+    const auto gone = expired(all, s, now);
+    std::vector<bool> removed(all.size());
+    for (const std::size_t i : gone) removed[i] = true;
+    std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (removed[i]) continue;
+      ++count;
+      bytes += all[i].bytes;
+      for (const std::size_t j : gone) RC_ASSERT(all[j].ended.micros <= all[i].ended.micros);
+    }
+    RC_ASSERT(count <= s.max_count);
+    RC_ASSERT(bytes <= s.max_bytes);
+  }));
+}
+
+}  // namespace
+}  // namespace sandtrap::warden
