@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "config/network.h"
 #include "config/value.h"
 #include "warden/login_policy.h"
 
@@ -33,7 +34,7 @@ int test_policy(const PolicyTestOptions& options) {
     return kUsage;
   }
   warden::LoginPolicy policy(rules, kSeed);
-  warden::LoginRequest request{options.user,   options.method,   options.password, true,
+  warden::LoginRequest request{options.user,   options.method,   options.password,   true,
                                options.source, options.key_type, "SHA256:of the key"};
   const base::Instant now{};
   warden::LoginExplanation last;
@@ -48,7 +49,8 @@ int test_policy(const PolicyTestOptions& options) {
   const bool draws = std::any_of(rules.rules.begin(), rules.rules.end(),
                                  [](const auto& rule) { return rule.probability.has_value(); });
   if (draws) {
-    fmt::print("\nLots for `probability` differ from attacker to attacker; these are an example.\n");
+    fmt::print(
+        "\nLots for `probability` differ from attacker to attacker; these are an example.\n");
   }
   return last.decision.accepted ? kOk : kFailed;
 }
