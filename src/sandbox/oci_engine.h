@@ -49,7 +49,7 @@ class OciEngine final : public Engine {
     base::Fd agent;  // our end of its socket
   };
   Task<base::Result<Started>> start(std::string id, Limits limits, Disk disk);
-  Task<std::optional<Leftover>> recover_one(std::string id);
+  Task<std::optional<Leftover>> recover_one(std::string id, pid_t pid);
 
   std::shared_ptr<OciShared> shared_;  // shared with sandboxes, which may outlive the engine
 };

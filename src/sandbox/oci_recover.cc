@@ -28,11 +28,11 @@ std::vector<std::string> sandbox_folders(const OciShared& shared) {
 
 // Claimed and running: to adopt. Claimed and dead: preserved. Never claimed, or half-built:
 // removed.
-Task<std::optional<Leftover>> OciEngine::recover_one(std::string id) {
+Task<std::optional<Leftover>> OciEngine::recover_one(std::string id, pid_t pid) {
   OciShared& s = *shared_;
   std::shared_ptr<Child> init;
-  if (const auto pid = co_await s.runtime->running(id); pid)
-    if (auto child = s.children.adopt(*pid); child) init = std::move(*child);
+  if (pid != 0)
+    if (auto child = s.children.adopt(pid); child) init = std::move(*child);
   auto label = read_label(s.label(id));
   const bool has_disk = ::access(s.disk(id).c_str(), R_OK) == 0;
   if (!label || !has_disk) {
@@ -98,12 +98,23 @@ Task<std::vector<Leftover>> OciEngine::recover() {
   OciShared& s = *shared_;
   std::vector<Leftover> out;
   if (!s.runtime) co_return out;
-  std::vector<std::string> ids = sandbox_folders(s);
-  for (const std::string& id : ids)
-    if (auto one = co_await recover_one(id)) out.push_back(std::move(*one));
-  // Containers whose folder is gone: their data folder was removed under them.
+  // Logins wait for this: one command for all instead of one for each.
   auto listed = co_await s.runtime->list();
-  for (const std::string& id : listed ? *listed : std::vector<std::string>{}) {
+  if (!listed) s.log.warn("{}; asking for each sandbox", listed.error().context);
+  std::vector<std::string> ids = sandbox_folders(s);
+  for (const std::string& id : ids) {
+    pid_t pid = 0;
+    if (listed) {
+      const auto found = listed->find(id);
+      if (found != listed->end()) pid = found->second;
+    } else if (auto asked = co_await s.runtime->running(id); asked) {
+      pid = *asked;
+    }
+    if (auto one = co_await recover_one(id, pid)) out.push_back(std::move(*one));
+  }
+  // Containers whose folder is gone: their data folder was removed under them.
+  if (!listed) listed.emplace();
+  for (const auto& [id, pid] : *listed) {
     const bool adopted = ::access(s.directory(id).c_str(), F_OK) == 0;
     if (!adopted) co_await stop_container(shared_, id, nullptr);
   }

@@ -47,6 +47,16 @@ std::string last_message(const std::string& log) {
   return message.empty() ? "no message" : message;
 }
 
+// Of a container in the runtime's words; 0 when it does not run.
+pid_t running_pid(const json::object& container) {
+  const json::value* status = container.if_contains("status");
+  const json::value* pid = container.if_contains("pid");
+  // "paused": frozen by whoever looked after it before us.
+  const bool runs = status != nullptr && (*status == "running" || *status == "paused");
+  if (!runs || pid == nullptr || !pid->is_int64()) return 0;
+  return static_cast<pid_t>(pid->get_int64());
+}
+
 // Of a failed start: what the preparation said, else what the runtime said.
 std::string reason(const base::Fd& report, const std::string& log) {
   char text[512];
@@ -258,17 +268,12 @@ Task<base::Result<pid_t>> OciRuntime::running(std::string id) {
   const json::value value = json::parse(done->output, error);
   if (!done->ok() || error || !value.is_object())
     co_return base::fail(base::Errc::kNotFound, "no such container");
-  const json::object& object = value.get_object();
-  const json::value* status = object.if_contains("status");
-  const json::value* pid = object.if_contains("pid");
-  // "paused": frozen by whoever looked after it before us.
-  if (status == nullptr || (*status != "running" && *status != "paused") || pid == nullptr ||
-      !pid->is_int64())
-    co_return base::fail(base::Errc::kNotFound, "not running");
-  co_return static_cast<pid_t>(pid->get_int64());
+  const pid_t pid = running_pid(value.get_object());
+  if (pid == 0) co_return base::fail(base::Errc::kNotFound, "not running");
+  co_return pid;
 }
 
-Task<base::Result<std::vector<std::string>>> OciRuntime::list() {
+Task<base::Result<std::map<std::string, pid_t>>> OciRuntime::list() {
   SpawnRequest request;
   const Command list = command({"list", "--format", "json"});
   request.argv = list.argv;
@@ -277,13 +282,15 @@ Task<base::Result<std::vector<std::string>>> OciRuntime::list() {
   if (!done) co_return tl::unexpected(done.error());
   boost::system::error_code error;
   const json::value value = json::parse(done->output, error);
-  std::vector<std::string> ids;
-  if (error || !value.is_array()) co_return ids;  // "null": there are none
+  if (!done->ok() || error || !(value.is_array() || value.is_null()))
+    co_return base::fail(base::Errc::kIo, "list: " + last_message(read_file(list.log)));
+  std::map<std::string, pid_t> out;
+  if (value.is_null()) co_return out;  // there are none
   for (const json::value& one : value.get_array())
     if (one.is_object())
       if (const auto* id = one.get_object().if_contains("id"); id != nullptr && id->is_string())
-        ids.emplace_back(id->get_string());
-  co_return ids;
+        out.emplace(id->get_string(), running_pid(one.get_object()));
+  co_return out;
 }
 
 }  // namespace sandtrap::sandbox

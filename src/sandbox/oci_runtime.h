@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -49,7 +50,8 @@ class OciRuntime {
   Task<base::Status> remove(std::string id);  // kills what still runs; no such container is fine
   // Host pid of the first process while it runs; kNotFound when there is no such container.
   Task<base::Result<pid_t>> running(std::string id);
-  Task<base::Result<std::vector<std::string>>> list();
+  // All containers and what running() says of each (0: it does not run), by a single command.
+  Task<base::Result<std::map<std::string, pid_t>>> list();
 
  private:
   struct Command;

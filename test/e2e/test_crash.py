@@ -55,7 +55,7 @@ def test_kill(fresh, role):
         assert all(json.loads(line) for line in lines[:-1]), cast
     recorded = b"".join(cast.read_bytes() for cast in pot.recordings())
     assert recorded.count(b"got before") >= 10
-    assert seconds < 4, f"{seconds:.2f} s until a new login worked"
+    assert seconds < 2, f"{seconds:.2f} s until a new login worked"
 
 
 def test_kill_of_everything_leaves_nothing_running_after_the_next_start(fresh):
