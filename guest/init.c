@@ -59,6 +59,14 @@ static pid_t start_agent(void) {
   _exit(127);
 }
 
+// As ssh.service has it, Restart=on-failure; after a `pkill sshd` as well. One that ended by itself
+// has no more use for its socket, or cannot be run any more: the warden shall know.
+static pid_t restarted(int status) {
+  if (WIFSIGNALED(status)) return start_agent();
+  close(kOurEnd);
+  return -1;
+}
+
 int main(void) {
   sigset_t all;
   sigfillset(&all);
@@ -80,7 +88,6 @@ int main(void) {
     if (number == SIGUSR1 && from_outside) close(kWardensEnd);
     int status = 0;
     for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
-      // As ssh.service has it, Restart=on-failure; after a `pkill sshd` as well.
-      if (ended == agent) agent = WIFSIGNALED(status) ? start_agent() : -1;
+      if (ended == agent) agent = restarted(status);
   }
 }

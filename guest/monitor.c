@@ -45,7 +45,9 @@ static bool pass_signals(pid_t child) {
     const ssize_t n = recv(kControl, numbers, sizeof(numbers), MSG_DONTWAIT);
     if (n == 0) return false;  // the warden has let go; the program goes on
     if (n < 0) return errno == EAGAIN || errno == EINTR;
-    for (ssize_t i = 0; i < n; ++i) kill(-child, numbers[i]);
+    for (ssize_t i = 0; i < n; ++i)
+      // In its first moments it leads no group yet.
+      if (kill(-child, numbers[i]) != 0) kill(child, numbers[i]);
   }
 }
 

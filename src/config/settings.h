@@ -110,7 +110,7 @@ struct Container {  // container:
   std::vector<std::string> capabilities = {"CHOWN",      "SETUID",     "SETGID", "DAC_OVERRIDE",
                                            "FOWNER",     "FSETID",     "KILL",   "NET_BIND_SERVICE",
                                            "SYS_CHROOT", "AUDIT_WRITE"};
-  bool no_new_privileges = true;
+  bool no_new_privileges = false;
   std::vector<std::string> hostnames = {"debian", "srv01", "web01", "vps"};
   bool operator==(const Container&) const = default;
 };

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 120 * 1024;  // fits a socket buffer of any Linux
 constexpr std::size_t kMaxDescriptors = 4;
-constexpr std::chrono::seconds kStartLimit{2};
+constexpr std::chrono::seconds kStartLimit{1};
 constexpr int kFetchedNumber = 3;  // guest/init.c
 constexpr int kFetchAttempts = 200;
 

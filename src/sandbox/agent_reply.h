@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/bytes.h"
-#include "sandbox/engine.h"
+#include "sandbox/exit_result.h"
 
 namespace sandtrap::sandbox {
 

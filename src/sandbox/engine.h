@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "sandbox/exit_result.h"
 
 namespace sandtrap::sandbox {
 
@@ -48,12 +49,6 @@ struct ProcessSpec {
   std::vector<std::pair<std::string, std::string>> env;  // LANG, LC_*, SSH_CLIENT, …
   std::string password_hash;  // crypt(3); the account gets it if it has none of its own yet
   std::string client;         // kCheckKey: the peer's address
-};
-
-struct ExitResult {
-  enum class Kind { kStatus, kSignal, kUnknown } kind = Kind::kUnknown;
-  int value = 0;  // exit code, or signal number
-  bool core_dumped = false;
 };
 
 // A process started in a sandbox. The descriptors go to the gate; the warden keeps only control.

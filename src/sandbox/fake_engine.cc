@@ -155,6 +155,11 @@ class FakeSandbox final : public Sandbox {
   // Beside the sandbox, not in it: the process inside owns its own directory.
   std::string state_directory() const { return shared_->options.root + "/state/" + id_; }
 
+  std::string account_script() const {
+    const auto& script = shared_->options.account_script;
+    return script ? script() : "exit 2";
+  }
+
   FakeLaunch launch_for(const ProcessSpec& spec) const {
     const FakeOptions& options = shared_->options;
     const bool bash = ::access("/bin/bash", X_OK) == 0;
@@ -168,7 +173,11 @@ class FakeSandbox final : public Sandbox {
       launch.argv = {"-" + name};
     } else {
       const bool sftp = spec.kind == ProcessKind::kSubsystem && spec.command == "sftp";
-      launch.argv = {name, "-c", sftp ? options.sftp_server : spec.command};
+      const bool check = spec.kind >= ProcessKind::kCheckPassword;
+      launch.argv = {name, "-c",
+                     check  ? account_script()
+                     : sftp ? options.sftp_server
+                            : spec.command};
     }
     launch.env = {kMark + id_,
                   "USER=" + spec.user,

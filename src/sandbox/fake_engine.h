@@ -21,6 +21,9 @@ struct FakeOptions {
   std::string preserved;                    // default <root>/preserved
   uid_t uid = 61899;                        // and gid; ignored when we are not root
   std::string shell;                        // default /bin/bash, else /bin/sh
+  // Decides account checks: the exit status of this script is the answer (as the guest's), which
+  // gets the password or the key on its input and $USER. Empty: no account is the sandbox's own.
+  std::function<std::string()> account_script;
   std::string sftp_server = "/usr/lib/openssh/sftp-server";
   std::chrono::milliseconds create_delay{0}, verify_delay{0}, exec_delay{0};
   std::uint64_t memory = 4U << 20;  // what memory() says

@@ -194,10 +194,11 @@ TEST_F(OciIsolationNeedsRoot, NothingOfTheRuntimeOrOfUsIsVisible) {
             "readlink /proc/1/exe; cat /proc/1/comm; tr '\\0' ' ' </proc/1/cmdline; ls "
             "/proc/1/fd | wc -l; cat /proc/1/cgroup | cut -d: -f3 | sort -u")
           .output;
-  EXPECT_EQ(init, "/usr/lib/systemd/systemd\nsystemd\n/sbin/init 3\n/\n");
-  // The process tree of a fresh session: process 1, the shell, and what it runs.
+  EXPECT_EQ(init, "/usr/lib/systemd/systemd\nsystemd\n/sbin/init 4\n/\n");
+  // The process tree of a fresh session, as on a real server: process 1, sshd's listener and its
+  // process for the session, the shell, and what it runs.
   EXPECT_EQ(shell(*sandbox_, "ps -e -o comm= >/tmp/p; LC_ALL=C sort /tmp/p").output,
-            "bash\nps\nsystemd\n");
+            "bash\nps\nsshd\nsshd\nsystemd\n");
   EXPECT_EQ(shell(*sandbox_, "hostname; cat /etc/hostname; grep -c web01 /etc/hosts").output,
             "web01\nweb01\n1\n");
 }

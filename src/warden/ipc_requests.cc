@@ -19,6 +19,11 @@ Claimant claimant(const Session& session) {
   return Claimant{session.case_id, session.source_ip, session.id, session.source_port};
 }
 
+// An accepted key without proof is the answer to a question, not a login (RFC 4252 §7).
+bool is_question(const ipc::Authenticate& login) {
+  return login.method == "publickey" && !login.key_proven;
+}
+
 }  // namespace
 
 base::Status IpcServer::add_session(Gate& gate, Session session, const ipc::Message& message) {
@@ -52,6 +57,7 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionOpened& m) {
                              m.local_port,
                              {},
                              {},
+                             {},
                              false,
                              0,
                              ipc::SessionPermits(permits)},
@@ -78,6 +84,7 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionResumed& m) {
                                                  0,
                                                  {},
                                                  user,
+                                                 {},
                                                  true,
                                                  0,
                                                  ipc::SessionPermits(permits)},
@@ -117,28 +124,69 @@ base::Status IpcServer::on(Session& session, const ipc::Prove& m) {
 }
 
 base::Status IpcServer::on(Session& session, const ipc::Authenticate& m) {
-  LoginDecision decision{false, "attempts", false};
   // `none` as the first request is free in sshd, hence the one more.
-  if (session.refused_logins <= limits_.max_auth_tries) {
-    const LoginRequest request{
-        m.user, m.method, m.secret, m.key_proven, session.source_ip, m.key_type, m.key_fingerprint};
-    decision = parts_.policy.decide(session.case_id, request, base::monotonic_now());
+  if (session.refused_logins > limits_.max_auth_tries) {
+    decided(session, m, {false, "attempts", false});
+  } else if (parts_.accounts.concern(session.case_id, m)) {
+    tasks_.spawn("ask account", ask_account(session.id, m));
+  } else {
+    ask_policy(session, m);
   }
-  // An accepted key without proof is the answer to a question, not a login (RFC 4252 §7).
-  const bool question = m.method == "publickey" && !m.key_proven;
+  return {};
+}
+
+// The case's machine has the first word: what was changed in there counts.
+net::Task<void> IpcServer::ask_account(ipc::SessionId id, ipc::Authenticate login) {
+  const Session* before = sessions_.find(id);
+  if (before == nullptr) co_return;
+  const auto answer = co_await parts_.accounts.ask(before->case_id, login, before->source_ip);
+  Session* session = sessions_.find(id);
+  if (session == nullptr) co_return;
+  const bool key = login.method == "publickey";
+  if (answer == sandbox::AccountAnswer::kAccepted) {
+    decided(*session, login, {true, key ? "authorized_keys" : "account", false});
+  } else if (answer == sandbox::AccountAnswer::kRefused && !key) {
+    decided(*session, login, {false, "account", false});
+  } else {
+    ask_policy(*session, login);
+  }
+}
+
+void IpcServer::ask_policy(Session& session, const ipc::Authenticate& m) {
+  const LoginRequest request{
+      m.user, m.method, m.secret, m.key_proven, session.source_ip, m.key_type, m.key_fingerprint};
+  auto decision = parts_.policy.decide(session.case_id, request, base::monotonic_now());
+  if (decision.accepted && is_password_method(m.method)) {
+    tasks_.spawn("accept login", accept(session.id, m, std::move(decision)));
+  } else {
+    decided(session, m, std::move(decision));
+  }
+}
+
+// Its machine shall have this very password.
+net::Task<void> IpcServer::accept(ipc::SessionId id, ipc::Authenticate login,
+                                  LoginDecision decision) {
+  std::string hash = co_await parts_.accounts.hash(login.secret);
+  Session* session = sessions_.find(id);
+  if (session == nullptr) co_return;
+  session->password_hash = std::move(hash);
+  decided(*session, login, std::move(decision));
+}
+
+void IpcServer::decided(Session& session, const ipc::Authenticate& m, LoginDecision decision) {
   if (!decision.accepted) ++session.refused_logins;
-  if (decision.accepted && !question) {
+  if (decision.accepted && !is_question(m)) {
     session.user = m.user;
     session.permits.authenticated();
   }
   send(session.gate,
        ipc::AuthDecision{m.session, m.request, decision.accepted, decision.decided_by});
-  return {};
 }
 
 base::Status IpcServer::on(Session& session, const ipc::OpenProcess& m) {
   sandbox::ProcessSpec spec = to_spec(m);
   spec.user = session.user;
+  spec.password_hash = session.password_hash;
   // sshd's own; unknown for a session that an earlier warden took in.
   spec.env.emplace_back("SSH_CLIENT", fmt::format("{} {} {}", session.source_ip,
                                                   session.source_port, session.local_port));

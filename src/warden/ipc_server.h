@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "event/event_log.h"
 #include "net/channel.h"
+#include "warden/accounts.h"
 #include "warden/cases.h"
 #include "warden/host_keys.h"
 #include "warden/login_policy.h"
@@ -31,6 +32,7 @@ class IpcServer final : private ProcessAnswers {
     LoginPolicy& policy;
     Cases& cases;
     SandboxPool& pool;
+    Accounts& accounts;
     event::EventLog& events;
     base::Log& log;
   };
@@ -91,6 +93,10 @@ class IpcServer final : private ProcessAnswers {
   base::Status on(Session& session, const ipc::RecordingNamed& m);
   base::Status on(Session& session, const ipc::SessionClosed& m);
   void end_session(const ipc::SessionId& id);
+  net::Task<void> ask_account(ipc::SessionId id, ipc::Authenticate login);
+  void ask_policy(Session& session, const ipc::Authenticate& login);
+  net::Task<void> accept(ipc::SessionId id, ipc::Authenticate login, LoginDecision decision);
+  void decided(Session& session, const ipc::Authenticate& login, LoginDecision decision);
 
   void answer(const ipc::SessionId& session, std::uint32_t channel, const ipc::Message& message,
               std::vector<base::Fd> descriptors, bool ended) override;

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kSession = "0123456789ab";
+constexpr const char* kOther = "0123456789ac";
 const base::Bytes kHash(32, 7);
 
 struct ScriptedGate {
@@ -100,6 +101,7 @@ class IpcServerTest : public testing::Test {
     sandbox::FakeOptions options;
     options.root = root + "/engine";
     options.preserved = root + "/preserved";
+    options.account_script = [this] { return account_script; };
     options.exec_fails = options.verify_fails = [this](unsigned) { return full; };
     return options;
   }
@@ -174,6 +176,7 @@ class IpcServerTest : public testing::Test {
   base::Log log{"ipc_test", static_cast<base::LogLevel>(4)};  // silent
   base::SystemEntropy entropy;
   event::EventLog events{"sensor"};
+  std::string account_script = "exit 2";
   bool full = false;  // no program can be started any more
   sandbox::FakeEngine engine{engine_options(), log};
   HostKeys keys = *HostKeys::load(key_folder(), "salt", log);
@@ -181,7 +184,9 @@ class IpcServerTest : public testing::Test {
   LoginPolicy policy{authentication, 1};
   Cases cases{100, entropy};
   SandboxPool pool{loop.get_executor(), engine, pool_of_one(), events, entropy, log};
-  IpcServer server{loop.get_executor(), IpcServer::Parts{keys, policy, cases, pool, events, log},
+  Accounts accounts{loop.get_executor(), pool, entropy, log};
+  IpcServer server{loop.get_executor(),
+                   IpcServer::Parts{keys, policy, cases, pool, accounts, events, log},
                    IpcServer::Limits{}};
   std::size_t queued_before = 0;
   std::unique_ptr<ScriptedGate> gate;
@@ -293,6 +298,49 @@ TEST_F(IpcServerTest, AResumedSessionNeedsNoLoginAndItsOldProgramsEndsAreUnknown
   ASSERT_NE(ended, nullptr);
   EXPECT_EQ(ended->kind, 2);
   EXPECT_NE(ask<ipc::ProcessOpened>(exec("true", 3)), nullptr);
+}
+
+TEST_F(IpcServerTest, FromTheFirstProgramOnTheMachinesOwnAccountsDecide) {
+  account_script = "read -r given; test \"$USER\" = bob && exit 2; test \"$given\" = changed";
+  open_session();
+  for (const char* secret : {"a", "b"}) EXPECT_FALSE(login(secret)->accepted);
+  const auto* policy_took = login("c");
+  ASSERT_TRUE(policy_took->accepted);
+  EXPECT_EQ(policy_took->decided_by, "accept_after_failures");
+  ASSERT_NE(ask<ipc::ProcessOpened>(exec("true")), nullptr);
+  // Another connection of the case, as the policy would still take it.
+  ASSERT_NE(ask<ipc::CaseAssigned>(ipc::SessionOpened{kOther, "192.0.2.1", 998, "192.0.2.9", 22}),
+            nullptr);
+  const auto again = [&](const std::string& user, const std::string& secret) {
+    ipc::Authenticate m;
+    m.session = kOther;
+    m.user = user;
+    m.method = "password";
+    m.secret = secret;
+    return *ask<ipc::AuthDecision>(m);
+  };
+  const auto old = again("root", "c");
+  EXPECT_FALSE(old.accepted);
+  EXPECT_EQ(old.decided_by, "account");
+  EXPECT_EQ(again("bob", "c").decided_by, "no_match");  // not the machine's business
+  const auto fresh = again("root", "changed");
+  EXPECT_TRUE(fresh.accepted);
+  EXPECT_EQ(fresh.decided_by, "account");
+}
+
+TEST_F(IpcServerTest, AMachineThatDoesNotAnswerLetsNobodyIn) {
+  account_script = "exec sleep 20";
+  open_session();
+  for (const char* secret : {"a", "b", "c"}) login(secret);
+  ASSERT_NE(ask<ipc::ProcessOpened>(exec("true")), nullptr);
+  ASSERT_NE(ask<ipc::CaseAssigned>(ipc::SessionOpened{kOther, "192.0.2.1", 998, "192.0.2.9", 22}),
+            nullptr);
+  ipc::Authenticate m;
+  m.session = kOther;
+  m.user = "root";
+  m.method = "password";
+  m.secret = "c";
+  EXPECT_FALSE(ask<ipc::AuthDecision>(m)->accepted);
 }
 
 TEST_F(IpcServerTest, ALateResumeIsDenied) {

@@ -189,6 +189,11 @@ void SandboxPool::release(const std::string& case_id, const std::string& session
   start_linger(slot, settings_.linger);
 }
 
+SlotRef SandboxPool::machine_of(const std::string& case_id) const {
+  const auto it = cases_.find(case_id);
+  return it == cases_.end() || draining_ ? nullptr : it->second->slot;
+}
+
 void SandboxPool::forget_if_unused(const std::string& case_id) {
   const auto it = cases_.find(case_id);
   if (it == cases_.end()) return;

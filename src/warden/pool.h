@@ -63,6 +63,8 @@ class SandboxPool {
   // Holds the case's sandbox only if it has one already (a session that survived the old warden).
   bool resume(const Claimant& who);
   void release(const std::string& case_id, const std::string& session);
+  // The case's machine while it runs, whether a session holds it or not; null: it has none.
+  SlotRef machine_of(const std::string& case_id) const;
   void add_recording(const std::string& case_id, std::string path);
   // The engine says this sandbox is gone (its pid 1 died): it leaves its case.
   void lost(const SlotRef& slot);

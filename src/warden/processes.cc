@@ -101,6 +101,7 @@ net::Task<void> Processes::run(RunRef run, Claimant who, sandbox::ProcessSpec sp
 // Leaves the process in `run`. An exec that misses its deadline is refused at once and hung up when
 // it comes: the engine is not interrupted in the middle.
 net::Task<base::Status> Processes::start(RunRef run, Claimant who, sandbox::ProcessSpec spec) {
+  const base::Instant asked = base::monotonic_now();
   net::asio::steady_timer deadline(executor_);
   for (int attempt = 0;; ++attempt) {
     auto slot = co_await pool_.acquire(who, run->interest);
@@ -116,6 +117,9 @@ net::Task<base::Status> Processes::start(RunRef run, Claimant who, sandbox::Proc
     deadline.cancel();
     if (process) {
       run->process = std::move(*process);
+      const auto taken = base::monotonic_now() - asked;
+      log_.debug("sandbox {}: claimed and running after {} us", run->slot->id,
+                 std::chrono::duration_cast<std::chrono::microseconds>(taken).count());
       co_return base::Status{};
     }
     log_.warn("exec in sandbox {}: {}", run->slot->id, process.error().context);

@@ -12,6 +12,7 @@
 #include "base/entropy.h"
 #include "event/event_log.h"
 #include "net/channel.h"
+#include "warden/accounts.h"
 #include "warden/cases.h"
 #include "warden/host_keys.h"
 #include "warden/ipc_server.h"
@@ -70,6 +71,7 @@ class Role {
   LoginPolicy policy_;
   Cases cases_;
   SandboxPool pool_;
+  Accounts accounts_;
   PreservedSandboxes preserved_;
   IpcServer server_;
   Tasks tasks_;

@@ -20,7 +20,8 @@ struct Session {
   std::string source_ip, local_ip;
   std::uint16_t source_port = 0, local_port = 0;
   CaseId case_id;
-  std::string user;  // once authenticated
+  std::string user;           // once authenticated
+  std::string password_hash;  // of the password that the policy took: for the machine's own account
   bool resumed = false;
   std::uint32_t refused_logins = 0;
   ipc::SessionPermits permits;
