@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "packet_script.h"
+#include "support/personas.h"
 
 namespace {
 

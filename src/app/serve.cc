@@ -26,6 +26,11 @@ void keep_fixed(const config::Settings& running, config::Settings& next) {
   next.server.listen = running.server.listen;
   next.server.host_key_dir = running.server.host_key_dir;
   next.server.moduli_file = running.server.moduli_file;
+  next.server.persona = running.server.persona;
+  next.server.persona_revision = running.server.persona_revision;
+  next.server.persona_file = running.server.persona_file;
+  next.server.persona_document = running.server.persona_document;
+  next.server.legacy = running.server.legacy;
   next.server.gates = running.server.gates;
   next.server.gate_user = running.server.gate_user;
   next.server.scribe_user = running.server.scribe_user;

@@ -78,7 +78,7 @@ std::string example_file() {
     if (indent > 0) out += fmt::format("{}:\n", section.name);
     bool first = true;
     for (const Key& key : keys()) {
-      if (key.section != section.name || key.only_for_gate) continue;
+      if (key.section != section.name || key.only_for_gate || key.internal) continue;
       if (!std::exchange(first, false)) out += "\n";
       out += comment(key.help, indent);
       out += comment(fmt::format("Allowed: {}.", allowed(key.type)), indent);
@@ -115,7 +115,7 @@ std::string reference_document() {
     out += fmt::format("{}\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n",
                        section.help);
     for (const Key& key : keys()) {
-      if (key.section != section.name || key.only_for_gate) continue;
+      if (key.section != section.name || key.only_for_gate || key.internal) continue;
       const std::string value = is_left_out(key, defaults)
                                     ? markdown_cell(derived(key))
                                     : fmt::format("`{}`", print(key.type, defaults));

@@ -1,17 +1,13 @@
 // settings.h: the document against the table, then what several settings must agree on.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include "base/fd.h"
 #include "config/document.h"
 #include "config/login_rules.h"
 #include "config/node.h"
+#include "config/persona.h"
 #include "config/table.h"
 #include "config/value.h"
 
@@ -26,7 +22,8 @@ struct Place {
 
 class Loader {
  public:
-  explicit Loader(const std::string& file) : problems_(file), keys_(keys()) {}
+  Loader(const std::string& file, std::string_view persona_document)
+      : problems_(file), keys_(keys()), persona_document_(persona_document) {}
 
   LoadResult run(std::string_view text) {
     const auto root = parse_document(text, problems_);
@@ -36,8 +33,12 @@ class Loader {
       problems_.add(*root, "the file must consist of `key: value` lines");
     }
     if (root) check_agreement(*root);
+    if (!persona_document_.empty()) settings_.server.persona_document = persona_document_;
+    take_persona(root ? *root : Node{});
     derive();
-    return LoadResult{std::move(settings_), std::move(problems_).take()};
+    std::vector<Problem> all = std::move(problems_).take();
+    all.insert(all.end(), foreign_.begin(), foreign_.end());
+    return LoadResult{std::move(settings_), std::move(all)};
   }
 
  private:
@@ -135,6 +136,58 @@ class Loader {
     }
   }
 
+  bool is_set(std::string_view path) const {
+    return std::any_of(places_.begin(), places_.end(),
+                       [path](const Place& p) { return p.path == path; });
+  }
+
+  // The persona, and its limits where the document sets none.
+  void take_persona(const Node& root) {
+    Server& server = settings_.server;
+    if (!server.persona_file.empty() && server.persona_document.empty()) return;  // not read yet
+    PersonaRead own;
+    const PersonaFile* file = compiled_persona(server.persona);
+    if (!server.persona_document.empty()) {
+      own = read_persona(server.persona_document,
+                         server.persona_file.empty() ? "persona_document" : server.persona_file);
+      for (const Problem& problem : own.problems) foreign_.push_back(problem);
+      if (!own.problems.empty()) return;
+      file = &own.file;
+      const std::string& name = own.file.common.profile.name;
+      if (!is_set("server.persona")) server.persona = name;
+      if (server.persona != name) {
+        return disagree(root, "server.persona",
+                        fmt::format("persona {} is not the one in persona_file; allowed: {}",
+                                    server.persona, name));
+      }
+    }
+    if (file == nullptr) {
+      return disagree(
+          root, "server.persona",
+          fmt::format("persona {} is not known; allowed: {}", quoted_for_people(server.persona),
+                      fmt::join(compiled_personas(), ", ")));
+    }
+    const auto persona = file->at(server.persona_revision, server.legacy);
+    if (!persona) return disagree(root, "server.persona_revision", persona.error().context);
+    server.persona_revision = persona->revision;
+    take_limits(persona->profile);
+  }
+
+  void take_limits(const ssh::Profile& p) {
+    const auto take = [this](std::string_view path, auto& setting, auto value) {
+      if (!is_set(path)) setting = value;
+    };
+    Authentication& auth = settings_.authentication;
+    take("server.login_grace_time", settings_.server.login_grace_time, p.login_grace);
+    take("server.max_sessions", settings_.server.max_sessions, p.max_sessions);
+    take("authentication.max_auth_tries", auth.max_auth_tries, p.max_auth_tries);
+    if (is_set("authentication.failure_delay_min") || is_set("authentication.failure_delay_max")) {
+      return;
+    }
+    auth.failure_delay_min = p.pam_delay_min;
+    auth.failure_delay_max = p.pam_delay_max;
+  }
+
   std::string_view present(std::string_view first, std::string_view second) const {
     const bool has = std::any_of(places_.begin(), places_.end(),
                                  [first](const Place& p) { return p.path == first; });
@@ -156,14 +209,12 @@ class Loader {
   }
 
   Problems problems_;
+  std::vector<Problem> foreign_;  // of the persona's file
   std::vector<Key> keys_;
+  std::string_view persona_document_;
   std::vector<Place> places_;
   Settings settings_;
 };
-
-LoadResult unreadable(const std::string& path, std::string why) {
-  return LoadResult{Settings{}, {Problem{path, 1, 1, std::move(why)}}};
-}
 
 }  // namespace
 
@@ -171,28 +222,9 @@ std::string to_string(const Problem& problem) {
   return fmt::format("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.text);
 }
 
-LoadResult load(std::string_view yaml_text, const std::string& file_name) {
-  return Loader(file_name).run(yaml_text);
-}
-
-LoadResult load_file(const std::string& path) {
-  // O_NONBLOCK: a named pipe must not stop the start (or a reload) for ever.
-  const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) return unreadable(path, fmt::format("cannot open: {}", std::strerror(errno)));
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0 || S_ISDIR(info.st_mode)) {
-    return unreadable(path, "is not a file");
-  }
-  std::string text;
-  char buffer[16 * 1024];
-  while (text.size() <= kMaxDocument) {
-    const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return unreadable(path, fmt::format("cannot read: {}", std::strerror(errno)));
-    if (got == 0) break;
-    text.append(buffer, static_cast<std::size_t>(got));
-  }
-  return load(text, path);
+LoadResult load(std::string_view yaml_text, const std::string& file_name,
+                std::string_view persona_document) {
+  return Loader(file_name, persona_document).run(yaml_text);
 }
 
 base::Result<std::string> redact_for_gate(std::string_view yaml_text) {

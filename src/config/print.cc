@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "config/login_rules.h"
+#include "config/persona.h"
 #include "config/table.h"
 #include "config/value.h"
 
@@ -38,6 +39,11 @@ std::string rule_text(TextRule rule) {
       return "a Linux capability such as CHOWN";
     case TextRule::kListen:
       return "\"ip:port\" or \"[ipv6]:port\"";
+    case TextRule::kPersona:
+      return fmt::format("{}, or the name of the one in persona_file",
+                         fmt::join(compiled_personas(), ", "));
+    case TextRule::kDocument:
+      return "text";
   }
   return "text";
 }

@@ -20,6 +20,10 @@ struct MaxStartups {
 struct Server {                                        // server:
   std::vector<std::string> listen = {"0.0.0.0:2222"};  // "ip:port", "[v6]:port"
   std::string persona = "debian-12";
+  std::string persona_revision;  // default: the persona's
+  std::string persona_file;      // a persona of the operator's
+  std::string persona_document;  // its text, filled in where files are read; "" without such a file
+  bool legacy = false;
   std::string host_key_dir;  // default <data_dir>/keys
   std::string moduli_file = "/etc/ssh/moduli";
   MaxStartups max_startups;
@@ -177,7 +181,9 @@ struct LoadResult {
   std::vector<Problem> problems;
 };  // problems empty: good
 
-LoadResult load(std::string_view yaml_text, const std::string& file_name);
+// Pure. `persona_document`: the text of server.persona_file; without it such a persona stays open.
+LoadResult load(std::string_view yaml_text, const std::string& file_name,
+                std::string_view persona_document = {});
 LoadResult load_file(const std::string& path);
 // The same document without what the gate must not hold (credentials, engine sockets, paths of
 // keys). The gate's process only ever reads this.

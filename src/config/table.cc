@@ -43,8 +43,30 @@ std::vector<Key> server_keys() {
   return {
       {"server", "listen", TextListType{in<kS, &Server::listen>, TextRule::kListen, 1, 64},
        "The addresses to accept SSH connections on."},
-      {"server", "persona", TextType{in<kS, &Server::persona>, TextRule::kName, {"debian-12"}},
-       "The machine that SandTrap looks like from outside: banner, algorithms, limits."},
+      {"server", "persona", TextType{in<kS, &Server::persona>, TextRule::kPersona},
+       "The machine that SandTrap looks like from outside: banner, algorithms, error behaviour, "
+       "timing; `sandtrap personas` lists them. Limits that are not set here are the persona's."},
+      {"server", "persona_revision",
+       TextType{in<kS, &Server::persona_revision>,
+                TextRule::kName,
+                {},
+                "the persona's default revision"},
+       "The package revision, such as deb12u3; it decides the banner and the key exchange list "
+       "that goes with it. `sandtrap personas` lists them."},
+      {"server", "persona_file",
+       TextType{in<kS, &Server::persona_file>, TextRule::kPath, {}, "none"},
+       "A persona of your own, a file as docs/personas.md describes it; takes the place of the "
+       "compiled-in ones.",
+       false},
+      {.section = "server",
+       .name = "persona_document",
+       .type = TextType{in<kS, &Server::persona_document>, TextRule::kDocument, {}, "none"},
+       .help = "The text of persona_file.",
+       .internal = true},
+      {"server", "legacy", BoolType{in<kS, &Server::legacy>},
+       "Also offers what ancient clients need, behind the persona's own algorithms: group1 and "
+       "group14 with SHA-1, CBC ciphers, ssh-rsa. The price is another fingerprint of the server "
+       "(docs/personas.md)."},
       {"server", "host_key_dir",
        TextType{in<kS, &Server::host_key_dir>, TextRule::kPath, {}, "<data_dir>/keys"},
        "The folder of the host keys; keys that are missing are generated at the first start.",

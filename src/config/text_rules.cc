@@ -11,6 +11,7 @@ namespace sandtrap::config {
 namespace {
 
 constexpr std::size_t kMaxText = 4096;  // PATH_MAX
+constexpr std::size_t kMaxDocumentText = 128 * 1024;
 
 std::string absolute(const std::string& path) {
   std::error_code error;
@@ -55,6 +56,7 @@ bool is_capability(std::string_view text) {
 std::string check_text(TextRule rule, std::string& text) {
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (text.empty()) return "is empty";
+  if (rule == TextRule::kDocument) return text.size() > kMaxDocumentText ? "is too long" : "";
   if (text.size() > kMaxText) return fmt::format("is longer than {} bytes", kMaxText);
   if (std::any_of(text.begin(), text.end(), control)) return "holds control characters";
   switch (rule) {
@@ -68,6 +70,9 @@ std::string check_text(TextRule rule, std::string& text) {
       return is_system_folder(text) ? "is a folder of the system itself" : "";
     case TextRule::kAccount:
       return is_account(text) ? "" : "is not an unprivileged account";
+    case TextRule::kDocument:
+      return {};
+    case TextRule::kPersona:  // which ones there are is asked when all settings are read
     case TextRule::kName:
       return is_name(text) ? "" : "is not a name";
     case TextRule::kCapability:

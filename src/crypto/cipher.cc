@@ -12,6 +12,10 @@ struct Fetched {
   CipherPtr ctr128{EVP_CIPHER_fetch(nullptr, "AES-128-CTR", nullptr)};
   CipherPtr ctr192{EVP_CIPHER_fetch(nullptr, "AES-192-CTR", nullptr)};
   CipherPtr ctr256{EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr)};
+  CipherPtr cbc128{EVP_CIPHER_fetch(nullptr, "AES-128-CBC", nullptr)};
+  CipherPtr cbc192{EVP_CIPHER_fetch(nullptr, "AES-192-CBC", nullptr)};
+  CipherPtr cbc256{EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)};
+  CipherPtr cbc3des{EVP_CIPHER_fetch(nullptr, "DES-EDE3-CBC", nullptr)};
   CipherPtr gcm128{EVP_CIPHER_fetch(nullptr, "AES-128-GCM", nullptr)};
   CipherPtr gcm256{EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)};
   CipherPtr chacha{EVP_CIPHER_fetch(nullptr, "ChaCha20", nullptr)};
@@ -60,6 +64,20 @@ AesCtr::AesCtr(base::ByteView key, base::ByteView iv) {
 }
 
 void AesCtr::apply(base::MutableByteView data) {
+  SANDTRAP_CHECK(crypt(ctx_.get(), data.data(), data.data(), data.size()));
+}
+
+BlockChain::BlockChain(base::ByteView key, base::ByteView iv, bool seal) {
+  const Fetched& f = fetched();
+  const CipherPtr& cipher = iv.size() == 8     ? f.cbc3des
+                            : key.size() == 16 ? f.cbc128
+                            : key.size() == 24 ? f.cbc192
+                                               : f.cbc256;
+  ctx_ = new_ctx(cipher.get(), key, iv.data(), seal);
+  EVP_CIPHER_CTX_set_padding(ctx_.get(), 0);  // the packet brings its own
+}
+
+void BlockChain::apply(base::MutableByteView data) {
   SANDTRAP_CHECK(crypt(ctx_.get(), data.data(), data.data(), data.size()));
 }
 

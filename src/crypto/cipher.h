@@ -28,6 +28,17 @@ class AesCtr {
   CipherCtx ctx_;
 };
 
+// AES or triple DES in cipher block chaining, for ancient clients; whole blocks only. A key of 24
+// bytes with an IV of 8 is 3DES.
+class BlockChain {
+ public:
+  BlockChain(base::ByteView key, base::ByteView iv, bool seal);
+  void apply(base::MutableByteView data);
+
+ private:
+  CipherCtx ctx_;
+};
+
 // AES-GCM with RFC 5647 §7.1 nonces: 4 fixed bytes and a 64-bit counter that advances per packet.
 class AesGcm {
  public:

@@ -36,6 +36,7 @@ bool acceptable(const BIGNUM* value, const BIGNUM* prime) {
 
 DhGroup dh_group(Agreement which) {
   BIGNUM* (*get)(BIGNUM*) = which == Agreement::kDhGroup18   ? BN_get_rfc3526_prime_8192
+                            : which == Agreement::kDhGroup1  ? BN_get_rfc2409_prime_1024
                             : which == Agreement::kDhGroup16 ? BN_get_rfc3526_prime_4096
                                                              : BN_get_rfc3526_prime_2048;
   const BnPtr prime(get(nullptr));

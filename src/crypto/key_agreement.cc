@@ -103,6 +103,7 @@ Result<Agreed> respond(Agreement which, ByteView theirs, base::Entropy& entropy)
     case Agreement::kNistP384:
     case Agreement::kNistP521:
       return respond_with(EcdhKey::generate(which, entropy), theirs);
+    case Agreement::kDhGroup1:
     case Agreement::kDhGroup14:
     case Agreement::kDhGroup16:
     case Agreement::kDhGroup18:
@@ -125,6 +126,7 @@ Result<std::unique_ptr<Initiator>> Initiator::start(Agreement which, base::Entro
     case Agreement::kNistP384:
     case Agreement::kNistP521:
       return start_with(EcdhKey::generate(which, entropy));
+    case Agreement::kDhGroup1:
     case Agreement::kDhGroup14:
     case Agreement::kDhGroup16:
     case Agreement::kDhGroup18:

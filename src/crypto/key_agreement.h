@@ -19,6 +19,7 @@ enum class Agreement : std::uint8_t {
   kNistP256,    // RFC 5656 §4
   kNistP384,
   kNistP521,
+  kDhGroup1,   // RFC 4253 §8.1, the 1024-bit prime of RFC 2409: for ancient clients alone
   kDhGroup14,  // RFC 8268, RFC 3526 primes
   kDhGroup16,
   kDhGroup18,
@@ -28,7 +29,7 @@ enum class Agreement : std::uint8_t {
 struct DhGroup {  // big-endian magnitudes
   Bytes prime, generator;
 };
-DhGroup dh_group(Agreement which);  // of the three fixed DH agreements
+DhGroup dh_group(Agreement which);  // of the four fixed DH agreements
 
 struct Agreed {
   Bytes ours;     // our value for the wire

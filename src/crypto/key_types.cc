@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "crypto/public_key.h"
+
 namespace sandtrap::crypto {
 namespace {
 
@@ -21,6 +23,8 @@ constexpr SignatureAlgorithm kAlgorithms[] = {
      false},
     {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", F::kEcdsa,
      H::kSha256, "nistp256", "P-256", 256, true},
+    {"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", F::kEcdsa,
+     H::kSha256, "nistp256", "P-256", 256, true, true},
     {"rsa-sha2-512", "ssh-rsa", F::kRsa, H::kSha512, "", nullptr, 0, false},
     {"rsa-sha2-256", "ssh-rsa", F::kRsa, H::kSha256, "", nullptr, 0, false},
     {"ssh-rsa", "ssh-rsa", F::kRsa, H::kSha1, "", nullptr, 0, false},
@@ -40,6 +44,12 @@ const SignatureAlgorithm* find_signature_algorithm(std::string_view name) {
 
 const SignatureAlgorithm* find_key_type(std::string_view type) {
   return find([&](const SignatureAlgorithm& a) { return a.key_type == type; });
+}
+
+std::vector<std::string_view> signature_algorithm_names() {
+  std::vector<std::string_view> names;
+  for (const SignatureAlgorithm& a : kAlgorithms) names.push_back(a.name);
+  return names;
 }
 
 const EVP_MD* evp_digest(HashName name) {

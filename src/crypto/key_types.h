@@ -20,6 +20,7 @@ struct SignatureAlgorithm {
   const char* group;       // OpenSSL's name of the curve
   unsigned bits;           // of the curve or the Ed25519 key; 0: depends on the key
   bool hardware;           // FIDO key: an application string, flags and a counter are signed too
+  bool webauthn = false;   // signed in a browser: its JSON around the data is what is hashed
 };
 
 const SignatureAlgorithm* find_signature_algorithm(std::string_view name);  // null: unknown

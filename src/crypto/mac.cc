@@ -95,6 +95,12 @@ const MacSpec* find_mac(std::string_view name) {
   return it == std::end(kMacs) ? nullptr : it;
 }
 
+std::vector<std::string_view> mac_names() {
+  std::vector<std::string_view> names;
+  for (const MacSpec& mac : kMacs) names.push_back(mac.name);
+  return names;
+}
+
 std::unique_ptr<Mac> Mac::create(const MacSpec& spec, base::ByteView key) {
   switch (spec.kind) {
     case MacKind::kHmac:

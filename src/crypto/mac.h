@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "crypto/hash.h"
@@ -24,6 +25,7 @@ struct MacSpec {
 };
 
 const MacSpec* find_mac(std::string_view name);  // null: unknown
+std::vector<std::string_view> mac_names();
 
 class Mac {
  public:

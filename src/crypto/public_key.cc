@@ -75,6 +75,19 @@ Bytes ecdsa_der(ByteView signature) {
   return out;
 }
 
+// PROTOCOL.u2f "WebAuthn signatures": the JSON that the browser signed begins with our data as its
+// challenge, and the flags tell of extensions exactly when there are some; never of attestation.
+bool fits_webauthn(ByteView data, std::string_view origin, std::string_view client_data,
+                   std::uint8_t flags, bool has_extensions) {
+  constexpr std::uint8_t kAttested = 0x40, kExtended = 0x80;
+  std::string challenge = base::to_base64(data, false);
+  for (char& c : challenge) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  const std::string start = R"({"type":"webauthn.get","challenge":")" + challenge +
+                            R"(","origin":")" + std::string(origin) + "\"";
+  return origin.find('"') == std::string_view::npos && client_data.starts_with(start) &&
+         (flags & kAttested) == 0 && ((flags & kExtended) != 0) == has_extensions;
+}
+
 }  // namespace
 
 std::string fingerprint(ByteView blob) {
@@ -159,10 +172,20 @@ bool PublicKey::verify(std::string_view algorithm, ByteView data, ByteView signa
   if (a->hardware) {
     const std::uint8_t flags = r.byte();
     const std::uint32_t counter = r.u32();
+    ByteView extensions;
+    if (a->webauthn) {
+      const std::string_view origin = r.text(kMaxKeyString);
+      const std::string_view client_data = r.text(kMaxKeyString);
+      extensions = r.string(kMaxKeyString);
+      if (!r.ok() || !fits_webauthn(data, origin, client_data, flags, !extensions.empty())) {
+        return false;
+      }
+      data = base::as_bytes(client_data);
+    }
     const Digest application = hash(HashName::kSha256, base::as_bytes(impl_->application));
     const Digest message = hash(HashName::kSha256, data);
     Writer w;
-    w.raw(application.view()).byte(flags).u32(counter).raw(message.view());
+    w.raw(application.view()).byte(flags).u32(counter).raw(extensions).raw(message.view());
     framed = w.take();
     data = framed;
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -19,6 +20,7 @@ std::string fingerprint(base::ByteView blob);
 // Key type that a signature algorithm belongs to: "rsa-sha2-512" -> "ssh-rsa"; a key type maps to
 // itself; unknown names to "".
 std::string_view key_type_of(std::string_view algorithm);
+std::vector<std::string_view> signature_algorithm_names();  // all that verify() knows
 
 class PublicKey {
  public:

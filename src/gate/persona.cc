@@ -1,9 +1,15 @@
 #include "gate/persona.h"
 
+#include "base/error.h"
+#include "config/persona.h"
+
 namespace sandtrap::gate {
 
 ssh::Profile profile_for(const config::Settings& settings) {
-  ssh::Profile profile = ssh::debian_12();  // config accepts no other persona yet
+  // load() found it good, so there is one.
+  auto persona = config::persona_of(settings);
+  SANDTRAP_CHECK(persona.has_value());
+  ssh::Profile profile = std::move(persona->profile);
   profile.login_grace = settings.server.login_grace_time;
   profile.max_sessions = settings.server.max_sessions;
   profile.max_auth_tries = settings.authentication.max_auth_tries;

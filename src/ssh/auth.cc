@@ -88,7 +88,10 @@ void Auth::userauth_request(Reader in, Instant now) {
   if (attempts_ >= kMaxRequests) {
     return sink_.disconnect(kTooManyFailures, "too many authentication requests");
   }
-  if (attempts_ == 0) signed_user_ = full_user;
+  if (attempts_ == 0) {
+    signed_user_ = full_user;
+    sink_.first_auth_request();
+  }
   if (!same_identity(user, service)) return;
   state_ = State::kIdle;  // a new request ends a keyboard-interactive exchange
   started_ = now;
@@ -208,8 +211,7 @@ void Auth::submit(std::uint32_t id, bool accepted, Instant now) {
   if (method_ == Method::kKeyQuery) {
     sink_.send(key_answer_);
     // The answer is out, but sshd pads every request that did not log in.
-    const base::Duration base = base_failure_delay(delay_secret_, user_);
-    return hold(started_ + padded_failure_delay(base, now - started_), false, now);
+    return hold(started_ + padded_delay(now - started_), false, now);
   }
   if (method_ == Method::kPrompt) {
     method_ = Method::kConfirmPrompt;
@@ -236,11 +238,15 @@ void Auth::fail(Work work, Instant now) {
   const base::Duration elapsed = now - started_;
   // keyboard-interactive answers arrive outside the request that sshd pads.
   const bool padded = method_ != Method::kPrompt;
-  const base::Duration total =
-      padded ? padded_failure_delay(base_failure_delay(delay_secret_, user_), elapsed + pam)
-             : elapsed + pam;
+  const base::Duration total = padded ? padded_delay(elapsed + pam) : elapsed + pam;
   const bool immediate = method_ == Method::kNone && profile_.none_is_immediate;
   hold(immediate ? now + pam : started_ + total, true, now);
+}
+
+base::Duration Auth::padded_delay(base::Duration work) const {
+  const base::Duration longest = profile_.longest_padded;
+  if (longest > base::Duration::zero() && work > longest) return work;
+  return padded_failure_delay(base_failure_delay(delay_secret_, user_), work);
 }
 
 void Auth::hold(Instant until, bool reply, Instant now) {

@@ -72,6 +72,7 @@ class Auth {
   void succeed();
   enum class Work { kNone, kPam };  // what a failure cost sshd, besides the time that passed
   void fail(Work work, Instant now);
+  base::Duration padded_delay(base::Duration work) const;
   void hold(Instant until, bool reply, Instant now);
   void send_failure();
   void malformed();

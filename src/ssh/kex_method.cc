@@ -33,6 +33,11 @@ constexpr KexMethod kMethods[] = {
      false},
     {"diffie-hellman-group-exchange-sha256", Wire::kGroupExchange, Agreement::kDhGroup14,
      HashName::kSha256, false},
+    // What ancient clients need; in no persona's own list.
+    {"diffie-hellman-group14-sha1", Wire::kNumbers, Agreement::kDhGroup14, HashName::kSha1, false},
+    {"diffie-hellman-group-exchange-sha1", Wire::kGroupExchange, Agreement::kDhGroup14,
+     HashName::kSha1, false},
+    {"diffie-hellman-group1-sha1", Wire::kNumbers, Agreement::kDhGroup1, HashName::kSha1, false},
 };
 
 constexpr std::size_t kMaxKey = 128;  // two SHA-512 blocks hold any key we derive
@@ -72,6 +77,12 @@ const KexMethod* find_kex(std::string_view name) {
   const auto* it = std::find_if(std::begin(kMethods), std::end(kMethods),
                                 [&](const KexMethod& m) { return m.name == name; });
   return it == std::end(kMethods) ? nullptr : it;
+}
+
+std::vector<std::string_view> kex_names() {
+  std::vector<std::string_view> names;
+  for (const KexMethod& method : kMethods) names.push_back(method.name);
+  return names;
 }
 
 crypto::Secret encode_secret(const KexMethod& method, ByteView shared) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "crypto/hash.h"
@@ -28,6 +29,7 @@ struct KexMethod {
 };
 
 const KexMethod* find_kex(std::string_view name);  // null: unknown, or a pseudo-algorithm
+std::vector<std::string_view> kex_names();         // without pseudo-algorithms
 
 // The secret in the encoding in which every hash takes it.
 crypto::Secret encode_secret(const KexMethod& method, ByteView shared);

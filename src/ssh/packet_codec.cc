@@ -1,5 +1,7 @@
 #include "ssh/packet_codec.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ssh/wire.h"
 
@@ -8,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMinPadding = 4;
 constexpr std::size_t kHeader = 5;  // packet_length and padding_length
+// OpenSSH's PACKET_MAX_SIZE: what it swallows of a connection whose packet was wrong.
+constexpr std::size_t kSwallowed = 256 * 1024;
 
 }  // namespace
 
@@ -58,15 +62,14 @@ void PacketWriter::start_compression() {
 
 PacketReader::Result PacketReader::read(PacketBuffer& in) {
   const PacketProtection::Shape& shape = protection_->shape();
+  if (concealed_ != nullptr) return swallow(in);
   if (length_ == 0) {
     if (in.size() < shape.head) return {};
     const std::uint32_t length = protection_->read_length(sequence_, in.writable().data());
-    if (length < 5 || length > max_length_)
-      return {.outcome = Outcome::kCorrupt, .reason = "bad packet length"};
+    if (length < 5 || length > max_length_) return corrupt(in, "bad packet length", 0, kSwallowed);
     // sshd checks the alignment of what is still to come, which is the same as checking it all.
     const std::size_t padded = length + (shape.length_apart ? 0u : 4u);
-    if (padded % shape.block != 0)
-      return {.outcome = Outcome::kCorrupt, .reason = "packet length not aligned"};
+    if (padded % shape.block != 0) return corrupt(in, "packet length not aligned", 0, kSwallowed);
     length_ = length;
   }
   if (in.size() < std::size_t{4} + length_ + shape.tag) return {};
@@ -78,7 +81,7 @@ PacketReader::Result PacketReader::open_packet(PacketBuffer& in) {
   const MutableByteView packet = in.writable().first(std::size_t{4} + length_);
   Result result{.outcome = Outcome::kPacket, .sequence = sequence_, .payload = {}};
   if (!protection_->open(sequence_, packet, packet.data() + packet.size())) {
-    return {.outcome = Outcome::kCorrupt, .reason = "bad MAC"};
+    return corrupt(in, "bad MAC", packet.size(), kSwallowed + shape.head);
   }
   ++sequence_;
   ++counters_.packets;
@@ -100,6 +103,28 @@ PacketReader::Result PacketReader::open_packet(PacketBuffer& in) {
     return {.outcome = Outcome::kCorrupt, .reason = "bad compressed data"};
   }
   return result;
+}
+
+// Where the cipher has nothing to conceal the connection ends at once. Else like OpenSSH's
+// ssh_packet_start_discard: as many bytes go by whatever was wrong, and the time of a MAC over the
+// longest packet is spent before the end. `discard` counts from the packet's front.
+PacketReader::Result PacketReader::corrupt(PacketBuffer& in, const char* reason,
+                                           std::size_t authenticated, std::size_t discard) {
+  if (!protection_->shape().conceals_errors)
+    return {.outcome = Outcome::kCorrupt, .reason = reason};
+  concealed_ = reason;
+  already_authenticated_ = authenticated;
+  discard_ = discard;
+  return swallow(in);
+}
+
+PacketReader::Result PacketReader::swallow(PacketBuffer& in) {
+  const std::size_t n = std::min(in.size(), discard_);
+  in.consume(n);
+  discard_ -= n;
+  if (discard_ > 0) return {};
+  protection_->spend(kSwallowed - std::min(already_authenticated_, kSwallowed));
+  return {.outcome = Outcome::kCorrupt, .reason = concealed_};
 }
 
 void PacketReader::set_protection(std::unique_ptr<PacketProtection> protection,

@@ -70,6 +70,9 @@ class PacketReader {
 
  private:
   Result open_packet(PacketBuffer& in);
+  Result corrupt(PacketBuffer& in, const char* reason, std::size_t authenticated,
+                 std::size_t discard);
+  Result swallow(PacketBuffer& in);
 
   std::unique_ptr<PacketProtection> protection_ = PacketProtection::none();
   std::unique_ptr<Inflater> inflater_;
@@ -77,6 +80,10 @@ class PacketReader {
   std::uint32_t sequence_ = 0;
   std::uint32_t length_ = 0;  // packet_length of the packet at the front, once known
   PacketCounters counters_;
+  // Once a packet was wrong and that is concealed: input still to be swallowed, and how many of its
+  // bytes the MAC has already seen.
+  std::size_t discard_ = 0, already_authenticated_ = 0;
+  const char* concealed_ = nullptr;
 };
 
 }  // namespace sandtrap::ssh

@@ -21,6 +21,11 @@ constexpr CipherSpec kCiphers[] = {
     {"aes256-ctr", Kind::kCtr, 32, 16, 16},
     {"aes128-gcm@openssh.com", Kind::kGcm, 16, 12, 16},
     {"aes256-gcm@openssh.com", Kind::kGcm, 32, 12, 16},
+    // What ancient clients need; in no persona's own list.
+    {"aes128-cbc", Kind::kCbc, 16, 16, 16},
+    {"aes192-cbc", Kind::kCbc, 24, 16, 16},
+    {"aes256-cbc", Kind::kCbc, 32, 16, 16},
+    {"3des-cbc", Kind::kCbc, 24, 8, 8},
 };
 
 class Plain final : public PacketProtection {
@@ -68,11 +73,12 @@ class Gcm final : public PacketProtection {
 };
 
 // RFC 4253 §6.4: the MAC is over the plaintext, the length is encrypted with the first block.
-class CtrThenMac final : public PacketProtection {
+template <class Cipher>
+class CipherThenMac final : public PacketProtection {
  public:
-  CtrThenMac(ByteView key, ByteView iv, const crypto::MacSpec& mac, ByteView mac_key)
-      : PacketProtection(Shape{16, 16, mac.tag_size, false}),
-        cipher_(key, iv),
+  CipherThenMac(Cipher cipher, const Shape& shape, const crypto::MacSpec& mac, ByteView mac_key)
+      : PacketProtection(shape),
+        cipher_(std::move(cipher)),
         mac_(crypto::Mac::create(mac, mac_key)) {}
   void seal(std::uint32_t sequence, MutableByteView packet, std::uint8_t* tag) override {
     mac_->compute(sequence, packet, tag);
@@ -88,18 +94,24 @@ class CtrThenMac final : public PacketProtection {
     mac_->compute(sequence, packet, computed);
     return crypto::equal_in_constant_time({computed, shape().tag}, {tag, shape().tag});
   }
+  void spend(std::size_t n) override {
+    const base::Bytes filler(n, 'a');
+    std::uint8_t unused[crypto::kMaxTag];
+    mac_->compute(0, filler, unused);
+  }
 
  private:
-  crypto::AesCtr cipher_;
+  Cipher cipher_;
   std::unique_ptr<crypto::Mac> mac_;
 };
 
 // OpenSSH PROTOCOL §1.5: the MAC is over the ciphertext, the length stays readable.
-class CtrEncryptThenMac final : public PacketProtection {
+template <class Cipher>
+class EncryptThenMac final : public PacketProtection {
  public:
-  CtrEncryptThenMac(ByteView key, ByteView iv, const crypto::MacSpec& mac, ByteView mac_key)
-      : PacketProtection(Shape{16, 4, mac.tag_size, true}),
-        cipher_(key, iv),
+  EncryptThenMac(Cipher cipher, const Shape& shape, const crypto::MacSpec& mac, ByteView mac_key)
+      : PacketProtection(shape),
+        cipher_(std::move(cipher)),
         mac_(crypto::Mac::create(mac, mac_key)) {}
   void seal(std::uint32_t sequence, MutableByteView packet, std::uint8_t* tag) override {
     cipher_.apply(packet.subspan(4));
@@ -115,9 +127,21 @@ class CtrEncryptThenMac final : public PacketProtection {
   }
 
  private:
-  crypto::AesCtr cipher_;
+  Cipher cipher_;
   std::unique_ptr<crypto::Mac> mac_;
 };
+
+template <class Cipher>
+std::unique_ptr<PacketProtection> with_mac(Cipher cipher, const CipherSpec& spec,
+                                           const crypto::MacSpec& mac, ByteView mac_key) {
+  const std::uint8_t block = spec.block_size;
+  if (mac.encrypt_then_mac) {
+    const Shape shape{block, 4, mac.tag_size, true};
+    return std::make_unique<EncryptThenMac<Cipher>>(std::move(cipher), shape, mac, mac_key);
+  }
+  const Shape shape{block, block, mac.tag_size, false, spec.kind == Kind::kCbc};
+  return std::make_unique<CipherThenMac<Cipher>>(std::move(cipher), shape, mac, mac_key);
+}
 
 }  // namespace
 
@@ -126,6 +150,14 @@ const CipherSpec* find_cipher(std::string_view name) {
                                 [&](const CipherSpec& c) { return c.name == name; });
   return it == std::end(kCiphers) ? nullptr : it;
 }
+
+std::vector<std::string_view> cipher_names() {
+  std::vector<std::string_view> names;
+  for (const CipherSpec& cipher : kCiphers) names.push_back(cipher.name);
+  return names;
+}
+
+void PacketProtection::spend(std::size_t) {}
 
 std::unique_ptr<PacketProtection> PacketProtection::none() {
   return std::make_unique<Plain>();
@@ -143,14 +175,14 @@ std::unique_ptr<PacketProtection> PacketProtection::create(const CipherSpec& cip
     case Kind::kGcm:
       return std::make_unique<Gcm>(key, iv, direction);
     case Kind::kCtr:
+    case Kind::kCbc:
       break;
   }
   SANDTRAP_CHECK(mac != nullptr);
   mac_key = mac_key.first(mac->key_size);
-  if (mac->encrypt_then_mac) {
-    return std::make_unique<CtrEncryptThenMac>(key, iv, *mac, mac_key);
-  }
-  return std::make_unique<CtrThenMac>(key, iv, *mac, mac_key);
+  if (cipher.kind == Kind::kCtr) return with_mac(crypto::AesCtr(key, iv), cipher, *mac, mac_key);
+  const bool seal = direction == Direction::kSeal;
+  return with_mac(crypto::BlockChain(key, iv, seal), cipher, *mac, mac_key);
 }
 
 }  // namespace sandtrap::ssh

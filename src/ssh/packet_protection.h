@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "crypto/mac.h"
@@ -16,14 +17,15 @@ using base::ByteView;
 using base::MutableByteView;
 
 struct CipherSpec {
-  enum class Kind : std::uint8_t { kCtr, kGcm, kChaChaPoly };
+  enum class Kind : std::uint8_t { kCtr, kGcm, kChaChaPoly, kCbc };
   std::string_view name;
   Kind kind;
   std::uint8_t key_size, iv_size, block_size;
-  bool authenticated() const { return kind != Kind::kCtr; }  // needs no MAC
+  bool authenticated() const { return kind == Kind::kGcm || kind == Kind::kChaChaPoly; }  // no MAC
 };
 
 const CipherSpec* find_cipher(std::string_view name);  // null: unknown
+std::vector<std::string_view> cipher_names();
 
 enum class Direction : std::uint8_t { kSeal, kOpen };
 
@@ -34,6 +36,9 @@ class PacketProtection {
     std::uint8_t head;   // bytes that must be there before packet_length can be known
     std::uint8_t tag;    // bytes behind the packet
     bool length_apart;   // packet_length is not part of the padded (encrypted) bytes
+    // A wrong packet must not end the connection at once: when it ends would tell a guesser what
+    // the first block decrypts to (CBC with a MAC over the plaintext; CVE-2008-5161).
+    bool conceals_errors = false;
   };
 
   static std::unique_ptr<PacketProtection> none();  // before the first NEWKEYS
@@ -51,6 +56,8 @@ class PacketProtection {
   // False: the tag is wrong.
   [[nodiscard]] virtual bool open(std::uint32_t sequence, MutableByteView packet,
                                   const std::uint8_t* tag) = 0;
+  // Spends the time of a MAC over `n` bytes; only where errors are concealed.
+  virtual void spend(std::size_t n);
 
  protected:
   explicit PacketProtection(Shape shape) : shape_(shape) {}

@@ -1,5 +1,6 @@
 // What one OpenSSH build says and does on the wire, as data. The engine holds no version "if".
-// Source: docs/openssh-wire facts; RFC 4251-4254, OpenSSH PROTOCOL. Values, shared read-only.
+// Filled from personas/*.yaml by config/persona.h. Values, shared read-only. RFC 4251-4254, OpenSSH
+// PROTOCOL.
 #pragma once
 
 #include <chrono>
@@ -33,13 +34,26 @@ struct Profile {
   std::vector<std::pair<std::string, std::string>> ext_info;
   NameList accepted_user_key_algorithms;  // signature algorithms that may prove a user key
 
+  // Transport
+  // A second KEXINIT during a key exchange ends the connection in silence, as before the patch for
+  // strict key exchange; else it is answered with UNIMPLEMENTED.
+  bool repeated_kex_init_closes = false;
+  // PING and PONG (192, 193; OpenSSH PROTOCOL §1.9). Such an sshd refuses no packet by its number
+  // either: without it types from 192 on are "Invalid ssh2 packet type".
+  bool ping = false;
+  // A client's EXT_INFO is read while it logs in; one with ext-info-in-auth@openssh.com gets
+  // server-sig-algs again, before the answer to its first request.
+  bool ext_info_in_auth = false;
+
   // Authentication
   std::string auth_methods = "publickey,password";  // in every USERAUTH_FAILURE
   bool keyboard_interactive = false;                // offered and answered
   bool passwords = true;        // PasswordAuthentication; `auth_methods` must agree
   bool empty_passwords = false;  // PermitEmptyPasswords: "none" asks for an empty password
   std::uint32_t max_auth_tries = 6;
-  bool none_is_immediate = false;  // Ubuntu 24.04 answers "none" without the failure delay
+  bool none_is_immediate = false;  // "none" is answered without the failure delay (since 9.6)
+  // A request that took longer is answered without the rounding of b*2^k; 0: none is (before 9.6).
+  std::chrono::milliseconds longest_padded{0};
   std::chrono::milliseconds pam_delay_min{1500}, pam_delay_max{2500};  // before a wrong password
   bool quantise_delays = true;  // b*2^k of OpenSSH; false makes fast failures for tests
   // From USERAUTH_SUCCESS to hostkeys-00@openssh.com: sshd forks and opens the PAM session.
@@ -66,8 +80,5 @@ struct Profile {
   std::uint64_t rekey_packets = std::uint64_t{1} << 31;  // per direction
   std::uint64_t rekey_bytes = 0;                         // 0: OpenSSH's default for the cipher
 };
-
-// Debian 12, openssh 1:9.2p1-2+deb12u10 (default persona).
-Profile debian_12();
 
 }  // namespace sandtrap::ssh

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kStuckOutput = 1 << 20;
 // More than the layers above may queue during a key exchange; beyond it something is wrong.
 constexpr std::size_t kMaxHeld = 16 << 20;
+// Before the first keys only PONGs are held, at the wish of somebody we know nothing about.
+constexpr std::size_t kMaxHeldForStranger = 256 * 1024;
 constexpr std::size_t kMinRead = 512;
 constexpr std::size_t kReadAhead = 64 * 1024;
 constexpr std::size_t kLineEnd = 2;  // CR LF
@@ -40,9 +42,11 @@ void Transport::Impl::queue(ByteView head, ByteView body) {
   const std::size_t size = head.size() + body.size();
   const bool exempt = passes_key_exchange(type);
   const bool exchanging = phase != KexPhase::kNone && phase != KexPhase::kAwaitNewKeys;
+  if (!exempt) send_late_ext_info();
   const bool due = !exempt && !exchanging && rekey_due(size);
   if (exempt || (!exchanging && !due)) return put(head, body);
-  if (held.size() + size > kMaxHeld) return close_silently("too much output during key exchange");
+  const std::size_t most = authenticated ? kMaxHeld : kMaxHeldForStranger;
+  if (held.size() + size > most) return close_silently("too much output during key exchange");
   std::uint8_t length[4];
   store_u32(length, static_cast<std::uint32_t>(size));
   held.append(length);
@@ -86,6 +90,7 @@ void Transport::Impl::close_silently(std::string_view reason, bool by_peer) {
 
 void Transport::Impl::disconnect(std::string_view text, std::string_view log_reason) {
   if (is_closed) return;
+  send_late_ext_info();
   Writer w(message::kDisconnect);
   w.u32(message::kReasonProtocolError).string(text).string("");
   put({}, w.view());
@@ -135,11 +140,23 @@ bool Transport::Impl::handle_implicit(ByteView payload) {
     r.string();
   } else if (type == message::kUnimplemented) {
     r.u32();
+  } else if (profile.ping && (type == message::kPing || type == message::kPong)) {
+    const ByteView data = r.string();
+    // Held back while a key exchange runs, as everything that is no part of it.
+    if (r.ok() && type == message::kPing) queue({}, Writer(message::kPong).string(data).view());
   } else {
     return false;
   }
-  if (!r.ok()) close_silently("malformed debug or unimplemented message");
+  if (!r.ok()) close_silently("malformed transport message");
   return true;
+}
+
+// Where PING exists no number is invalid by itself: such packets fall to the dispatch table, which
+// is empty for them until the first keys are there.
+void Transport::Impl::handle_local(std::uint32_t sequence, ByteView payload) {
+  if (handle_implicit(payload)) return;
+  if (!first_kex_done) return close_silently(fmt::format("packet type {} before keys", payload[0]));
+  send_unimplemented(sequence);
 }
 
 void Transport::Impl::unexpected(std::uint8_t type, std::uint32_t sequence) {
@@ -153,6 +170,7 @@ void Transport::Impl::unexpected(std::uint8_t type, std::uint32_t sequence) {
 
 void Transport::Impl::dispatch(std::uint32_t sequence, ByteView payload) {
   const std::uint8_t type = payload[0];
+  if (profile.ping && type >= message::kFirstLocal) return handle_local(sequence, payload);
   if (type == 0 || type >= message::kFirstLocal) {
     return disconnect(fmt::format("Invalid ssh2 packet type: {}", type), "invalid packet type");
   }
@@ -303,6 +321,10 @@ void Transport::disconnect(std::string_view text, std::string_view log_reason) {
 
 void Transport::close_silently(std::string_view log_reason) {
   impl_->close_silently(log_reason);
+}
+
+void Transport::first_auth_request() {
+  impl_->late_ext_info_due = impl_->late_ext_info_wanted;
 }
 
 ByteView Transport::session_identifier() const {

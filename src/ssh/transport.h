@@ -40,6 +40,7 @@ class PacketSink {
   virtual void disconnect(std::string_view text,
                           std::string_view log_reason) = 0;      // DISCONNECT(2), flushed, close
   virtual void close_silently(std::string_view log_reason) = 0;  // TCP close, no bytes
+  virtual void first_auth_request() {}  // the first USERAUTH_REQUEST is about to be answered
 };
 
 class Transport final : public PacketSink {
@@ -70,6 +71,7 @@ class Transport final : public PacketSink {
   void unimplemented(std::uint32_t sequence) override;
   void disconnect(std::string_view text, std::string_view log_reason) override;
   void close_silently(std::string_view log_reason) override;
+  void first_auth_request() override;
 
   ByteView session_identifier() const;         // first H; empty before
   const std::string& client_software() const;  // behind "SSH-2.0-"; see client_quirks()

@@ -57,7 +57,8 @@ struct Transport::Impl {
   void read_identification();
   bool read_packet();  // false: nothing more can be done now
   void dispatch(std::uint32_t sequence, ByteView payload);
-  bool handle_implicit(ByteView payload);  // 1-4; true: swallowed
+  bool handle_implicit(ByteView payload);                       // 1-4; true: swallowed
+  void handle_local(std::uint32_t sequence, ByteView payload);  // types from 192 on
   void unexpected(std::uint8_t type, std::uint32_t sequence);
   void put(ByteView head, ByteView body);    // seals now
   void queue(ByteView head, ByteView body);  // seals, or holds back during a key exchange
@@ -78,6 +79,8 @@ struct Transport::Impl {
   void on_signature(ByteView signature);
   void send_new_keys();
   void send_ext_info();
+  void on_ext_info(std::uint32_t sequence, ByteView payload);
+  void send_late_ext_info();  // if it is due
   void on_new_keys(ByteView payload);
   bool rekey_due(std::size_t next_packet) const;
   void start_compression();
@@ -106,6 +109,7 @@ struct Transport::Impl {
 
   bool strict = false;  // the client offered strict KEX in its first KEXINIT
   bool ext_info_wanted = false;
+  bool ext_info_came = false, late_ext_info_wanted = false, late_ext_info_due = false;
   bool first_kex_done = false;  // the client's first NEWKEYS came
   bool authenticated = false;
   bool is_closed = false;

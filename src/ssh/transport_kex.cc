@@ -1,5 +1,6 @@
 // The server's side of key exchange: RFC 4253 §7-9, RFC 4419, RFC 8308, strict KEX.
 #include <algorithm>
+#include <utility>
 
 #include "crypto/public_key.h"
 #include "ssh/transport_impl.h"
@@ -85,6 +86,14 @@ void Transport::Impl::on_kex_message(std::uint8_t type, std::uint32_t sequence, 
     if (by_group && !group_known && type == message::kGexRequest) return on_group_request(payload);
     if (by_group && group_known && type == message::kGexInit) return on_client_value(payload);
     if (!by_group && type == message::kKexEcdhInit) return on_client_value(payload);
+  }
+  const bool exchanging = phase != KexPhase::kNone && phase != KexPhase::kSentInit;
+  if (type == message::kKexInit && exchanging && profile.repeated_kex_init_closes) {
+    return close_silently("a second KEXINIT");
+  }
+  if (type == message::kExtInfo && profile.ext_info_in_auth && ext_info_wanted && first_kex_done &&
+      !authenticated && !ext_info_came) {
+    return on_ext_info(sequence, payload);
   }
   unexpected(type, sequence);
 }
@@ -209,8 +218,8 @@ void Transport::Impl::send_new_keys() {
   writer.stop_compression();
   if (authenticated && compress_out) writer.start_compression();
   phase = KexPhase::kAwaitNewKeys;
+  flush_held();  // sshd does so with NEWKEYS itself
   if (!first_kex_done && ext_info_wanted) send_ext_info();
-  flush_held();
 }
 
 void Transport::Impl::send_ext_info() {
@@ -218,6 +227,32 @@ void Transport::Impl::send_ext_info() {
   Writer w(message::kExtInfo);
   w.u32(static_cast<std::uint32_t>(profile.ext_info.size()));
   for (const auto& [name, value] : profile.ext_info) w.string(name).string(value);
+  put({}, w.view());
+}
+
+// A client's EXT_INFO (RFC 8308 §2.3), where sshd takes one: once, while it logs in.
+void Transport::Impl::on_ext_info(std::uint32_t sequence, ByteView payload) {
+  constexpr std::uint32_t kMostEntries = 1024;
+  Reader r(payload.subspan(1));
+  const std::uint32_t count = r.u32();
+  ext_info_came = true;
+  if (r.ok() && count >= kMostEntries) return send_unimplemented(sequence);
+  bool wanted = false;
+  for (std::uint32_t i = 0; i < count && r.ok(); ++i) {
+    const std::string_view name = r.text(), value = r.text();
+    wanted = wanted || (name == "ext-info-in-auth@openssh.com" && value == "0");
+  }
+  if (!r.done()) return close_silently("malformed EXT_INFO");
+  late_ext_info_wanted = wanted;
+}
+
+void Transport::Impl::send_late_ext_info() {
+  if (!std::exchange(late_ext_info_due, false)) return;
+  const auto entry = std::find_if(profile.ext_info.begin(), profile.ext_info.end(),
+                                  [](const auto& e) { return e.first == "server-sig-algs"; });
+  if (entry == profile.ext_info.end()) return;
+  Writer w(message::kExtInfo);
+  w.u32(1).string(entry->first).string(entry->second);
   put({}, w.view());
 }
 

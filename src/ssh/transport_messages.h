@@ -19,6 +19,8 @@ inline constexpr std::uint8_t kGexReply = 33;
 inline constexpr std::uint8_t kGexRequest = 34;
 inline constexpr std::uint8_t kLastTransport = 49;
 inline constexpr std::uint8_t kFirstLocal = 192;
+inline constexpr std::uint8_t kPing = 192;  // OpenSSH PROTOCOL §1.9
+inline constexpr std::uint8_t kPong = 193;
 
 inline constexpr std::uint32_t kReasonProtocolError = 2;
 

@@ -13,6 +13,7 @@
 #include "crypto/host_key.h"
 #include "ssh/server.h"
 #include "ssh/transport.h"
+#include "support/personas.h"
 #include "support/ssh_client.h"
 
 namespace sandtrap::test {
