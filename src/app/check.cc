@@ -5,7 +5,9 @@
 
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "app/guest_fit.h"
 #include "config/document.h"
+#include "config/persona.h"
 
 namespace sandtrap::app {
 
@@ -16,6 +18,9 @@ int check(const std::string& config) {
   const auto& after = s.authentication.accept_after_failures;
   fmt::print("{}: good\n", config);
   fmt::print("  listens on       {}\n", fmt::join(s.server.listen, ", "));
+  fmt::print("  looks like       {} {}{}, hasshServer {}\n", s.server.persona,
+             s.server.persona_revision, s.server.legacy ? " with legacy algorithms" : "",
+             config::hassh_server(config::persona_of(s)->profile));
   fmt::print("  lets in          {} credentials{}\n", s.authentication.credentials.size(),
              after ? fmt::format(", and anyone after {} failed attempts", *after) : "");
   fmt::print("  sandboxes        {} ready, at most {}, engine {}\n", s.container_pool.size,
@@ -26,6 +31,9 @@ int check(const std::string& config) {
                                         : s.recording.record_input ? "output and input"
                                                                    : "output only");
   fmt::print("  data folder      {}\n", s.data_dir);
+  if (const std::string misfit = persona_misfit(s); !misfit.empty()) {
+    fmt::print(stderr, "warning: {}\n", misfit);
+  }
   return kOk;
 }
 

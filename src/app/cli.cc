@@ -33,6 +33,13 @@ constexpr const char* kCheckExamples =
     "  sandtrap check config.yaml\n"
     "\n"
     "Prints every problem as file:line:column: what, and what is allowed; exit status 78.";
+constexpr const char* kPersonasExamples =
+    "Examples:\n"
+    "  sandtrap personas                          what server.persona and persona_revision allow\n"
+    "  sandtrap personas --legacy                 the fingerprints with server.legacy: true\n"
+    "  sandtrap personas my-persona.yaml          checks and lists a file for server.persona_file\n"
+    "\n"
+    "Prints name, revision, banner and hasshServer; `*` marks the default revision.";
 constexpr const char* kKeygenExamples =
     "Examples:\n"
     "  sandtrap keygen --config my.yaml           into the folder server.host_key_dir\n"
@@ -60,6 +67,7 @@ struct Parsed {
   ServeOptions serve;
   std::string role;
   CheckOptions check;
+  PersonasOptions personas;
   KeygenOptions keygen;
   ImageOptions image;
   ConfigDocumentOptions document;
@@ -101,6 +109,11 @@ void add_commands(CLI::App& app, Parsed& p) {
   check->add_option("file", p.check.config, "Configuration file (YAML)")
       ->type_name("FILE")
       ->required();
+
+  CLI::App* personas = app.add_subcommand("personas", "List the machines to look like");
+  personas->footer(kPersonasExamples);
+  personas->add_option("file", p.personas.file, "A persona of your own (YAML)")->type_name("FILE");
+  personas->add_flag("--legacy", p.personas.legacy, "With the algorithms of server.legacy");
 
   CLI::App* keygen = app.add_subcommand("keygen", "Make SSH host keys");
   keygen->footer(kKeygenExamples);
@@ -148,6 +161,7 @@ Command parse_command_line(int argc, char** argv) {
     return p.serve;
   }
   if (app.got_subcommand("check")) return p.check;
+  if (app.got_subcommand("personas")) return p.personas;
   if (app.got_subcommand("keygen")) return p.keygen;
   if (app.got_subcommand("image")) return p.image;
   if (app.got_subcommand("policy")) return p.policy;

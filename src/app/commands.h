@@ -20,6 +20,12 @@ int serve(const ServeOptions& options);
 
 int check(const std::string& config);
 
+struct PersonasOptions {
+  std::string file;     // empty: the compiled-in ones
+  bool legacy = false;  // with server.legacy
+};
+int list_personas(const PersonasOptions& options);
+
 struct KeygenOptions {
   std::string config, folder;  // the folder, or the configuration that names it
   bool force = false;

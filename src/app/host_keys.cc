@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -16,13 +17,14 @@ namespace sandtrap::app {
 namespace {
 
 struct KeyFile {
+  const char* persona_name;
   crypto::HostKeyKind kind;
   const char* name;
 };
 constexpr std::array<KeyFile, 3> kFiles = {
-    {{crypto::HostKeyKind::kRsa3072, "ssh_host_rsa_key"},
-     {crypto::HostKeyKind::kEcdsaP256, "ssh_host_ecdsa_key"},
-     {crypto::HostKeyKind::kEd25519, "ssh_host_ed25519_key"}}};
+    {{"rsa-3072", crypto::HostKeyKind::kRsa3072, "ssh_host_rsa_key"},
+     {"ecdsa-p256", crypto::HostKeyKind::kEcdsaP256, "ssh_host_ecdsa_key"},
+     {"ed25519", crypto::HostKeyKind::kEd25519, "ssh_host_ed25519_key"}}};
 
 bool exists(const std::string& path) {
   struct stat info {};
@@ -74,7 +76,8 @@ std::vector<std::string> existing_host_keys(const std::string& folder) {
   return found;
 }
 
-base::Result<std::vector<std::string>> make_host_keys(const std::string& folder, KeyFiles mode) {
+base::Result<std::vector<std::string>> make_host_keys(const std::string& folder, KeyFiles mode,
+                                                      const std::vector<std::string>& kinds) {
   std::error_code error;
   const bool made = std::filesystem::create_directories(folder, error);
   if (error) {
@@ -83,6 +86,7 @@ base::Result<std::vector<std::string>> make_host_keys(const std::string& folder,
   if (made && ::chmod(folder.c_str(), 0700) != 0) return base::fail_errno(folder, errno);
   std::vector<std::string> written;
   for (const KeyFile& file : kFiles) {
+    if (std::find(kinds.begin(), kinds.end(), file.persona_name) == kinds.end()) continue;
     std::string path = fmt::format("{}/{}", folder, file.name);
     if (mode == KeyFiles::kKeepExisting && exists(path)) continue;
     if (const auto done = make_key(path, file.kind); !done) {

@@ -11,7 +11,9 @@ namespace sandtrap::app {
 enum class KeyFiles { kKeepExisting, kReplace };
 
 // Makes the folder (0700) and the keys that are missing, or all; returns the paths it wrote.
-base::Result<std::vector<std::string>> make_host_keys(const std::string& folder, KeyFiles mode);
+// `kinds`: those of the persona (config::Persona::host_keys).
+base::Result<std::vector<std::string>> make_host_keys(const std::string& folder, KeyFiles mode,
+                                                      const std::vector<std::string>& kinds);
 // Paths of private keys that exist in `folder`.
 std::vector<std::string> existing_host_keys(const std::string& folder);
 

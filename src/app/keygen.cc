@@ -5,25 +5,28 @@
 #include "app/commands.h"
 #include "app/configuration.h"
 #include "app/host_keys.h"
+#include "config/persona.h"
 
 namespace sandtrap::app {
 
 int keygen(const KeygenOptions& options) {
   std::string folder = options.folder;
+  std::vector<std::string> kinds = config::compiled_persona("debian-12")->common.host_keys;
   if (folder.empty()) {
     const auto settings = read_configuration(options.config);
     if (!settings) return kBadConfig;
     folder = settings->server.host_key_dir;
+    kinds = config::persona_of(*settings)->host_keys;
   }
   const auto existing = existing_host_keys(folder);
   if (!existing.empty() && !options.force) {
     fmt::print(stderr,
                "sandtrap keygen: {} exists; nothing was changed. A new key makes every client that "
-               "knows the old one warn its user; --force replaces all three.\n",
+               "knows the old one warn its user; --force replaces them all.\n",
                existing.front());
     return kFailed;
   }
-  const auto written = make_host_keys(folder, KeyFiles::kReplace);
+  const auto written = make_host_keys(folder, KeyFiles::kReplace, kinds);
   if (!written) {
     fmt::print(stderr, "sandtrap keygen: {}\n", written.error().context);
     return kFailed;

@@ -10,10 +10,12 @@
 #include "app/commands.h"
 #include "app/configuration.h"
 #include "app/folders.h"
+#include "app/guest_fit.h"
 #include "app/host_keys.h"
 #include "app/listening.h"
 #include "app/supervisor.h"
 #include "config/document.h"
+#include "config/persona.h"
 
 namespace sandtrap::app {
 namespace {
@@ -103,7 +105,8 @@ base::Result<Locks> prepare(const config::Settings& s, const std::vector<RoleKin
   if (!locks || std::find(roles.begin(), roles.end(), RoleKind::kWarden) == roles.end()) {
     return locks;
   }
-  const auto keys = make_host_keys(s.server.host_key_dir, KeyFiles::kKeepExisting);
+  const auto keys = make_host_keys(s.server.host_key_dir, KeyFiles::kKeepExisting,
+                                   config::persona_of(s)->host_keys);
   if (!keys) return tl::unexpected(keys.error());
   for (const std::string& path : *keys) log.info("generated {}", path);
   return locks;
@@ -156,6 +159,7 @@ int serve(const ServeOptions& options) {
     return kNoPermission;
   }
   base::Log log("sandtrap", log_level(*settings));
+  if (const std::string misfit = persona_misfit(*settings); !misfit.empty()) log.warn("{}", misfit);
   SupervisorPlan plan = plan_for(options, settings, log);
   auto locks = prepare(*settings, plan.roles, log);
   if (!locks) {

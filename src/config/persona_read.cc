@@ -192,7 +192,6 @@ class Reader {
 
   void authentication(MapReader in) {
     ssh::Profile& p = out_.common.profile;
-    in.text("methods", p.auth_methods, kMaxLine);
     in.count("max_tries", p.max_auth_tries, 1U, 100U);
     in.flag("none_is_immediate", p.none_is_immediate);
     in.duration("longest_padded", p.longest_padded, std::chrono::minutes(10));

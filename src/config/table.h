@@ -95,7 +95,7 @@ struct Key {
   bool gate_may_know = true;  // false: not in the text that the gate reads
   // Follows from other settings that the gate must not know: only in the text that it reads.
   bool only_for_gate = false;
-  bool internal = false;      // passed between our own processes; in no document
+  bool internal = false;  // passed between our own processes; in no document
 
   std::string path() const;  // "server.listen"
 };

@@ -48,7 +48,7 @@ struct Profile {
   // Authentication
   std::string auth_methods = "publickey,password";  // in every USERAUTH_FAILURE
   bool keyboard_interactive = false;                // offered and answered
-  bool passwords = true;        // PasswordAuthentication; `auth_methods` must agree
+  bool passwords = true;         // PasswordAuthentication; `auth_methods` must agree
   bool empty_passwords = false;  // PermitEmptyPasswords: "none" asks for an empty password
   std::uint32_t max_auth_tries = 6;
   bool none_is_immediate = false;  // "none" is answered without the failure delay (since 9.6)
