@@ -49,7 +49,7 @@ void RoleLink::ended(const std::shared_ptr<net::Channel>& channel, const base::E
 
 bool RoleLink::send(const ipc::Message& message) {
   if (!up()) return false;
-  const base::Status sent = channel_->send(message);
+  const base::Status sent = channel_->post(message);
   if (sent) return true;
   log_.warn("{} takes no message: {}", role_, sent.error().context);
   channel_->close();  // its reader reports the loss

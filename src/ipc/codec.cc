@@ -1,5 +1,6 @@
 // One field list per message, walked by an encoder and a decoder: the two can't drift apart.
 // Wire form: u8 message index, then the fields; numbers little-endian, strings u32 length + bytes.
+#include <algorithm>
 #include <type_traits>
 
 #include "ipc/messages.h"
@@ -15,6 +16,8 @@ constexpr std::size_t kMaxBlob = 65536;  // key blobs, early output, modes
 
 class Encoder {
  public:
+  explicit Encoder(Bytes& to) : out(to) {}
+
   template <class T>
   void number(const T& value) {
     for (std::size_t i = 0; i < sizeof(T); ++i) {
@@ -37,7 +40,7 @@ class Encoder {
     for (const T& item : items) each(*this, item);
   }
 
-  Bytes out;
+  Bytes& out;
 };
 
 class Decoder {
@@ -251,6 +254,12 @@ constexpr std::string_view kNames[] = {
     "ReloadResult",  "RoleDrained",      "GateDenied"};
 static_assert(std::size(kNames) == std::variant_size_v<Message>);
 
+void append_encoded(Bytes& out, const Message& message) {
+  out.push_back(static_cast<std::uint8_t>(message.index()));
+  Encoder encoder(out);
+  std::visit([&](const auto& m) { walk(encoder, m); }, message);
+}
+
 }  // namespace
 
 std::string_view name(const Message& message) {
@@ -258,27 +267,48 @@ std::string_view name(const Message& message) {
 }
 
 Bytes encode(const Message& message) {
-  Encoder encoder;
-  encoder.out.reserve(256);
-  encoder.out.push_back(static_cast<std::uint8_t>(message.index()));
-  std::visit([&](const auto& m) { walk(encoder, m); }, message);
-  return std::move(encoder.out);
+  Bytes out;
+  out.reserve(256);
+  append_encoded(out, message);
+  return out;
 }
 
-base::Result<Message> decode(ByteView packet) {
-  if (packet.empty() || packet.size() > kMaxMessage) {
-    return base::fail(base::Errc::kInvalid, "ipc packet of impossible size");
+base::Result<Message> decode(ByteView message_bytes) {
+  if (message_bytes.empty() || message_bytes.size() > kMaxMessage) {
+    return base::fail(base::Errc::kInvalid, "ipc message of impossible size");
   }
-  Decoder decoder(packet.subspan(1));
+  Decoder decoder(message_bytes.subspan(1));
   Message message;
   constexpr auto kAll = std::make_index_sequence<std::variant_size_v<Message>>{};
-  if (!decode_index(packet[0], decoder, message, kAll)) {
+  if (!decode_index(message_bytes[0], decoder, message, kAll)) {
     return base::fail(base::Errc::kInvalid, "ipc message of unknown type");
   }
   if (!decoder.complete()) {
     return base::fail(base::Errc::kInvalid, "malformed ipc message " + std::string(name(message)));
   }
   return message;
+}
+
+void append_message(Bytes& packet, const Message& message) {
+  const std::size_t head = packet.size();
+  packet.resize(head + kMessageHead);
+  append_encoded(packet, message);
+  const std::size_t size = packet.size() - head - kMessageHead;
+  for (std::size_t i = 0; i < kMessageHead; ++i) {
+    packet[head + i] = static_cast<std::uint8_t>(size >> (8 * i));
+  }
+}
+
+base::Result<Message> take_message(ByteView& packet) {
+  std::uint32_t size = 0;
+  Decoder head(packet.first(std::min(packet.size(), kMessageHead)));
+  head.number(size);
+  if (!head.complete() || size > packet.size() - kMessageHead) {
+    return base::fail(base::Errc::kInvalid, "torn ipc packet");
+  }
+  const ByteView message = packet.subspan(kMessageHead, size);
+  packet = packet.subspan(kMessageHead + size);
+  return decode(message);
 }
 
 }  // namespace sandtrap::ipc

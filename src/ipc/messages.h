@@ -1,6 +1,6 @@
-// The messages between roles: plain structs, one codec, one SOCK_SEQPACKET packet each, descriptors
-// beside it (SCM_RIGHTS). Which message is allowed when: ipc/permissions.h. A peer that sends
-// anything else is treated as compromised.
+// The messages between roles: plain structs, one codec, one or more in a SOCK_SEQPACKET packet,
+// descriptors beside a single one (SCM_RIGHTS). Which message is allowed when: ipc/permissions.h. A
+// peer that sends anything else is treated as compromised.
 #pragma once
 
 #include <cstdint>
@@ -196,6 +196,13 @@ using Message =
 std::string_view name(const Message& message);  // "Sign"
 base::Bytes encode(const Message& message);
 // Checks every length against its maximum, session ids, and that nothing trails.
-base::Result<Message> decode(base::ByteView packet);
+base::Result<Message> decode(base::ByteView message);
+
+// A packet is a row of messages, each behind its length (u32, little-endian).
+inline constexpr std::size_t kMessageHead = 4;
+inline constexpr std::size_t kMaxPacket = kMessageHead + kMaxMessage;
+void append_message(base::Bytes& packet, const Message& message);
+// The first message of a packet that is not empty, cut off its front.
+base::Result<Message> take_message(base::ByteView& packet);
 
 }  // namespace sandtrap::ipc

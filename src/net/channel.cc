@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -20,6 +21,7 @@ constexpr int kSocketBuffer = 1 << 20;
 // Descriptors that wait in the queue are open here: a peer that asks and does not read must not use
 // them all up.
 constexpr std::size_t kMaxQueuedDescriptors = 1024;
+constexpr std::size_t kPostedAtOnce = 32 * 1024;
 
 struct Outgoing {
   base::Bytes bytes;
@@ -83,7 +85,7 @@ base::Result<std::pair<Fd, Fd>> channel_pair() {
 }
 
 struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
-  Impl(asio::any_io_executor executor, Fd fd) : socket(executor), buffer(ipc::kMaxMessage) {
+  Impl(asio::any_io_executor executor, Fd fd) : socket(executor), buffer(ipc::kMaxPacket) {
     boost::system::error_code error;
     socket.assign(fd.release(), error);
     if (!error) socket.non_blocking(true, error);
@@ -94,6 +96,7 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
     boost::system::error_code ignored;
     socket.close(ignored);
     queue.clear();
+    posted.clear();
     queued_bytes = queued_descriptors = 0;
   }
 
@@ -107,6 +110,30 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
     queue.push_back(std::move(packet));
     if (queue.size() == 1) wait_writable();
     return {};
+  }
+
+  base::Status transmit(Outgoing packet) {
+    if (!queue.empty()) return enqueue(std::move(packet));
+    const int error = send_packet(socket.native_handle(), packet);
+    if (error == 0) return {};
+    if (error == EAGAIN || error == ENOBUFS) return enqueue(std::move(packet));
+    return base::fail(Errc::kUnavailable, "role is gone");
+  }
+
+  base::Status flush_posted() {
+    if (posted.empty()) return {};
+    Outgoing packet{std::move(posted), {}};
+    posted.clear();
+    return transmit(std::move(packet));
+  }
+
+  void schedule_flush() {
+    if (flush_scheduled) return;
+    flush_scheduled = true;
+    asio::post(socket.get_executor(), [self = shared_from_this()] {
+      self->flush_scheduled = false;
+      if (!self->flush_posted()) self->close();
+    });
   }
 
   void wait_writable() {
@@ -145,13 +172,28 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
     if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
       return base::fail(Errc::kInvalid, "oversized ipc packet");
     }
-    auto message = ipc::decode(base::ByteView(buffer).first(static_cast<std::size_t>(n)));
+    unread = base::ByteView(buffer).first(static_cast<std::size_t>(n));
+    auto message = ipc::take_message(unread);
     if (!message) return tl::unexpected(message.error());
+    if (!descriptors.empty() && !unread.empty()) {
+      return base::fail(Errc::kInvalid, "descriptors beside several ipc messages");
+    }
     return Packet{std::move(*message), std::move(descriptors)};
+  }
+
+  // What the last packet still holds, else the next one.
+  base::Result<Packet> next() {
+    if (unread.empty()) return try_receive();
+    auto message = ipc::take_message(unread);
+    if (!message) return tl::unexpected(message.error());
+    return Packet{std::move(*message), {}};
   }
 
   asio::posix::stream_descriptor socket;
   base::Bytes buffer;
+  base::ByteView unread;  // of `buffer`
+  base::Bytes posted;     // messages that leave at the end of this turn
+  bool flush_scheduled = false;
   std::deque<Outgoing> queue;
   std::size_t queued_bytes = 0, queued_descriptors = 0;
 };
@@ -164,6 +206,7 @@ Channel::~Channel() {
 }
 
 void Channel::close() {
+  if (open()) (void)impl_->flush_posted();  // the last words, if the other side takes them
   impl_->close();
 }
 
@@ -173,21 +216,38 @@ bool Channel::open() const {
 
 base::Status Channel::send(const ipc::Message& message, std::vector<Fd> descriptors) {
   if (!open()) return base::fail(Errc::kUnavailable, "role is gone");
-  Outgoing packet{ipc::encode(message), std::move(descriptors)};
-  if (packet.bytes.size() > ipc::kMaxMessage)
+  Outgoing packet{{}, std::move(descriptors)};
+  ipc::append_message(packet.bytes, message);
+  if (packet.bytes.size() > ipc::kMaxPacket)
     return base::fail(Errc::kLimit, "ipc message too long");
-  if (!impl_->queue.empty()) return impl_->enqueue(std::move(packet));
-  const int error = send_packet(impl_->socket.native_handle(), packet);
-  if (error == 0) return {};
-  if (error == EAGAIN || error == ENOBUFS) return impl_->enqueue(std::move(packet));
-  return base::fail(Errc::kUnavailable, "role is gone");
+  if (auto earlier = impl_->flush_posted(); !earlier) return earlier;
+  return impl_->transmit(std::move(packet));
+}
+
+base::Status Channel::post(const ipc::Message& message) {
+  if (!open()) return base::fail(Errc::kUnavailable, "role is gone");
+  base::Bytes& posted = impl_->posted;
+  const std::size_t before = posted.size();
+  ipc::append_message(posted, message);
+  const std::size_t size = posted.size() - before;
+  // A peer that is slow is told at once that it is too slow.
+  if (impl_->queue.empty() && posted.size() <= kPostedAtOnce) {
+    impl_->schedule_flush();
+    return {};
+  }
+  Outgoing packet{base::Bytes(posted.begin() + static_cast<std::ptrdiff_t>(before), posted.end()),
+                  {}};
+  posted.resize(before);
+  if (size > ipc::kMaxPacket) return base::fail(Errc::kLimit, "ipc message too long");
+  if (auto earlier = impl_->flush_posted(); !earlier) return earlier;
+  return impl_->transmit(std::move(packet));
 }
 
 asio::awaitable<base::Result<Packet>> Channel::receive() {
   const std::shared_ptr<Impl> impl = impl_;  // close() may happen while we wait
   for (;;) {
     if (!impl->socket.is_open()) co_return base::fail(Errc::kClosed, "channel closed");
-    auto packet = impl->try_receive();
+    auto packet = impl->next();
     if (packet || packet.error().code != Errc::kTimeout) co_return packet;
     auto [error] =
         co_await impl->socket.async_wait(asio::posix::stream_descriptor::wait_read, use_ec);

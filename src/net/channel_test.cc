@@ -98,6 +98,42 @@ TEST_F(ChannelTest, QueuesInOrderWhileTheReaderIsSlowAndRefusesWithoutEnd) {
   EXPECT_EQ(next, sent);
 }
 
+TEST_F(ChannelTest, PostedMessagesLeaveTogetherAndInOrder) {
+  ASSERT_TRUE(left->post(ipc::PeerConnected{"one"}));
+  ASSERT_TRUE(left->post(ipc::PeerConnected{"two"}));
+  ASSERT_TRUE(left->send(ipc::PeerConnected{"three"}));  // takes the earlier ones with it
+  ASSERT_TRUE(left->post(ipc::PeerConnected{"four"}));
+  for (const char* role : {"one", "two", "three", "four"}) {
+    const auto packet = receive(*right);
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(std::get<ipc::PeerConnected>(packet->message).role, role);
+  }
+}
+
+TEST_F(ChannelTest, PostedMessagesSurviveTheEnd) {
+  ASSERT_TRUE(left->post(ipc::PeerConnected{"last"}));
+  left.reset();
+  const auto packet = receive(*right);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(std::get<ipc::PeerConnected>(packet->message).role, "last");
+}
+
+TEST_F(ChannelTest, PostsMoreThanOnePacketHolds) {
+  ipc::OpenProcess open;
+  open.session = "0123456789ab";
+  open.command.assign(20'000, 'a');
+  for (open.channel = 0; open.channel < 10; ++open.channel) ASSERT_TRUE(left->post(open));
+  open.command.assign(ipc::kMaxMessage, 'a');
+  const auto refused = left->post(open);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Errc::kLimit);
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    const auto packet = receive(*right);
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(std::get<ipc::OpenProcess>(packet->message).channel, i);
+  }
+}
+
 TEST_F(ChannelTest, ReportsThePeersEnd) {
   left.reset();
   const auto packet = receive(*right);
@@ -106,12 +142,15 @@ TEST_F(ChannelTest, ReportsThePeersEnd) {
   EXPECT_FALSE(right->send(ipc::Drain{1}));
 }
 
-TEST(ChannelRaw, TreatsGarbageAsInvalid) {
+class ChannelRaw : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(ChannelRaw, TreatsGarbageAsInvalid) {
   asio::io_context io;
   auto pair = channel_pair();
   ASSERT_TRUE(pair);
   Channel channel(io.get_executor(), std::move(pair->second));
-  ASSERT_EQ(::send(pair->first.get(), "\xff\xff", 2, 0), 2);
+  const auto size = static_cast<ssize_t>(GetParam().size());
+  ASSERT_EQ(::send(pair->first.get(), GetParam().data(), GetParam().size(), 0), size);
   base::Errc code = base::Errc::kTimeout;
   asio::co_spawn(
       io,
@@ -123,5 +162,10 @@ TEST(ChannelRaw, TreatsGarbageAsInvalid) {
   io.run();
   EXPECT_EQ(code, base::Errc::kInvalid);
 }
+
+using namespace std::string_view_literals;
+INSTANTIATE_TEST_SUITE_P(Packets, ChannelRaw,
+                         testing::Values("\xff\xff"sv, "\x01\0\0\0\xff"sv, "\xff\xff\xff\xff\xff"sv,
+                                         "\0\0\0\0"sv, "\x02\0\0\0\x1b"sv));
 
 }  // namespace sandtrap::net

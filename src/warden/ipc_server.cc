@@ -65,7 +65,9 @@ void IpcServer::send(std::uint64_t gate, const ipc::Message& message, std::vecto
   const auto it = gates_.find(gate);
   if (it == gates_.end()) return;
   // A gate that reads nothing for 16 MiB, or is gone: its link ends, serve() sees it.
-  const base::Status sent = it->second->channel.send(message, std::move(fds));
+  net::Channel& channel = it->second->channel;
+  const base::Status sent =
+      fds.empty() ? channel.post(message) : channel.send(message, std::move(fds));
   if (sent) return;
   it->second->channel.close();
   if (sent.error().code == base::Errc::kLimit && on_denied_) on_denied_();
