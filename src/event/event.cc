@@ -39,6 +39,9 @@ void fields(JsonLine& line, const RoleRestarted& e) {
 void fields(JsonLine& line, const ConnectionOpened& e) {
   line.text("local_ip", e.local_ip);
   line.number("local_port", e.local_port);
+  text_if_set(line, "ja4t", e.ja4t);
+  if (e.ttl) line.number("ttl", *e.ttl);
+  text_if_set(line, "syn_hex", e.syn_hex);
 }
 void fields(JsonLine& line, const ConnectionRefused& e) {
   line.text("reason", e.reason);
@@ -52,8 +55,13 @@ void fields(JsonLine& line, const ConnectionClosed& e) {
   line.number("auth_attempts", e.auth_attempts);
   line.number("channels", e.channels);
 }
+void fields(JsonLine& line, const TrafficSeen& e) {
+  line.number("window", e.window);
+  line.text("ja4ssh", e.ja4ssh);
+}
 void fields(JsonLine& line, const ClientVersion& e) {
   line.text("version", e.version);
+  line.text("software", e.software);
 }
 void fields(JsonLine& line, const ClientKex& e) {
   line.text("hassh", e.hassh);
@@ -88,6 +96,7 @@ void fields(JsonLine& line, const LoginAttempt& e) {
   if (e.key_proven) line.flag("key_proven", *e.key_proven);
   line.number("number", e.number);
   line.text_if_any("decided_by", e.decided_by);
+  line.number("after_ms", e.after_ms);
 }
 void fields(JsonLine& line, const KeyOffered& e) {
   line.text("user", e.user);
@@ -95,6 +104,8 @@ void fields(JsonLine& line, const KeyOffered& e) {
   line.text("key_fingerprint", e.key_fingerprint);
   line.text("key_base64", e.key_base64);
   line.flag("accepted", e.accepted);
+  line.number("number", e.number);
+  line.number("after_ms", e.after_ms);
 }
 void fields(JsonLine& line, const ChannelOpened& e) {
   line.number("channel", e.channel);
@@ -221,6 +232,7 @@ std::string_view type_name(const Body& body) {
           [](const ConnectionOpened&) -> View { return "connection.opened"; },
           [](const ConnectionRefused&) -> View { return "connection.refused"; },
           [](const ConnectionClosed&) -> View { return "connection.closed"; },
+          [](const TrafficSeen&) -> View { return "connection.traffic"; },
           [](const ClientVersion&) -> View { return "client.version"; },
           [](const ClientKex&) -> View { return "client.kex"; },
           [](const KexCompleted&) -> View { return "kex.completed"; },

@@ -38,7 +38,10 @@ struct RoleRestarted {
 struct ConnectionOpened {
   std::string local_ip;
   std::uint16_t local_port;
-};  // connection.opened
+  std::optional<std::string> ja4t;  // of the client's SYN, where the kernel kept it
+  std::optional<std::uint32_t> ttl = {};
+  std::optional<std::string> syn_hex = {};  // IP and TCP headers
+};                                          // connection.opened
 struct ConnectionRefused {
   std::string reason;
 };                         // connection.refused
@@ -48,10 +51,15 @@ struct ConnectionClosed {  // connection.closed
   std::uint64_t bytes_in, bytes_out, duration_us;
   std::uint32_t auth_attempts, channels;
 };
+struct TrafficSeen {
+  std::uint32_t window;
+  std::string ja4ssh;
+};  // connection.traffic
 struct ClientVersion {
   std::string version;
-};                  // client.version
-struct ClientKex {  // client.kex
+  std::string software = {};  // without "SSH-2.0-" and comments
+};                            // client.version
+struct ClientKex {            // client.kex
   std::string hassh, hassh_algorithms;
   std::string kex, host_key, enc_c2s, enc_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c, lang_c2s,
       lang_s2c;
@@ -67,11 +75,14 @@ struct LoginAttempt {  // login.failed / login.succeeded
   std::optional<std::string> key_type, key_fingerprint, key_base64;
   std::optional<bool> key_proven;  // a signature was given and is right
   std::uint32_t number;
-  std::string decided_by;  // rule that decided: "credentials", "accept_after_failures", …
+  std::string decided_by;      // rule that decided: "credentials", "accept_after_failures", …
+  std::uint64_t after_ms = 0;  // since the previous request of the connection, or its start
 };
 struct KeyOffered {
   std::string user, key_type, key_fingerprint, key_base64;
   bool accepted;
+  std::uint32_t number = 0;
+  std::uint64_t after_ms = 0;
 };  // login.key_offered
 struct ChannelOpened {
   std::uint32_t channel;
@@ -171,12 +182,12 @@ struct ErrorRaised {
 
 using Body =
     std::variant<SensorStarted, SensorStopped, RoleRestarted, ConnectionOpened, ConnectionRefused,
-                 ConnectionClosed, ClientVersion, ClientKex, KexCompleted, LoginAttempt, KeyOffered,
-                 ChannelOpened, PtyRequested, EnvRequested, ProgramRequested, ProgramStarted,
-                 ProgramRefused, ProgramExited, WindowChanged, SignalSent, ChannelRequestSeen,
-                 ChannelClosed, ForwardAttempt, GlobalRequestSeen, SandboxReady, SandboxClaimed,
-                 SandboxReleased, SandboxPreserved, SandboxRemoved, RecordingFinished, IpcDenied,
-                 ErrorRaised>;
+                 ConnectionClosed, TrafficSeen, ClientVersion, ClientKex, KexCompleted,
+                 LoginAttempt, KeyOffered, ChannelOpened, PtyRequested, EnvRequested,
+                 ProgramRequested, ProgramStarted, ProgramRefused, ProgramExited, WindowChanged,
+                 SignalSent, ChannelRequestSeen, ChannelClosed, ForwardAttempt, GlobalRequestSeen,
+                 SandboxReady, SandboxClaimed, SandboxReleased, SandboxPreserved, SandboxRemoved,
+                 RecordingFinished, IpcDenied, ErrorRaised>;
 
 std::string_view type_name(const Body& body);  // "connection.opened", …
 // One JSON object with trailing '\n': {"time":…,"event":…,"sensor":…,"session":…,…}. Never fails.

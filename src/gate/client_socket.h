@@ -5,9 +5,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstddef>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/fd.h"
+#include "gate/traffic_profile.h"
 
 namespace sandtrap::gate {
 
@@ -34,6 +36,10 @@ class ClientSocket {
     socket_.async_wait(Wait::wait_write, std::forward<Handler>(handler));
   }
 
+  // Bare acknowledgements so far, as the kernel counts segments.
+  std::optional<AckCounts> acknowledgements() {
+    return bare_acknowledgements(socket_.native_handle());
+  }
   // sshd leaves Nagle on until the first program starts, then turns it off and marks the traffic:
   // 0x10 (lowdelay) with a terminal, 0x08 (throughput) without (Debian's IPQoS).
   void set_interactive(bool terminal);

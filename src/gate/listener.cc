@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "gate/tcp_syn.h"
 
 namespace sandtrap::gate {
 namespace {
@@ -55,6 +58,7 @@ void Listener::listen_on(std::vector<base::Fd> sockets) {
     ::ioctl(fd.get(), FIONBIO, &on);
     // Inherited by every accepted socket: TCPKeepAlive, on in sshd's default.
     ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_SAVE_SYN, &on, sizeof on);
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0) {
@@ -123,6 +127,7 @@ void Listener::accept_some(const std::shared_ptr<Socket>& socket) {
         connection.local = to_endpoint(address);
       }
     }
+    connection.syn = saved_syn(connection.socket.get());
     on_connection_(std::move(connection));
   }
   wait(socket);

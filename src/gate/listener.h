@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -24,6 +25,7 @@ struct Endpoint {
 struct Connection {
   base::Fd socket;
   Endpoint remote, local;
+  base::Bytes syn = {};  // headers of its first segment, where the kernel kept them
 };
 
 class Listener {

@@ -160,11 +160,17 @@ void allow_with_arguments(Builder& filter) {
     int level, name;
   };
   for (const Option& option : {Option{SOL_SOCKET, SO_KEEPALIVE}, Option{IPPROTO_TCP, TCP_NODELAY},
-                               Option{IPPROTO_IP, IP_TOS}, Option{IPPROTO_IPV6, IPV6_TCLASS}}) {
+                               Option{IPPROTO_TCP, TCP_SAVE_SYN}, Option{IPPROTO_IP, IP_TOS},
+                               Option{IPPROTO_IPV6, IPV6_TCLASS}}) {
     filter.allow(SCMP_SYS(setsockopt), {equal(1, static_cast<std::uint64_t>(option.level)),
                                         equal(2, static_cast<std::uint64_t>(option.name))});
   }
-  filter.allow(SCMP_SYS(getsockopt), {equal(1, SOL_SOCKET), equal(2, SO_ERROR)});
+  // What the kernel knows of a client's TCP: its SYN, and how many segments came and went.
+  for (const Option& option : {Option{SOL_SOCKET, SO_ERROR}, Option{IPPROTO_TCP, TCP_SAVED_SYN},
+                               Option{IPPROTO_TCP, TCP_INFO}}) {
+    filter.allow(SCMP_SYS(getsockopt), {equal(1, static_cast<std::uint64_t>(option.level)),
+                                        equal(2, static_cast<std::uint64_t>(option.name))});
+  }
   // abort(): a signal to ourselves, so that a failed CHECK dies as SIGABRT.
   filter.allow(SCMP_SYS(tgkill), {equal(0, static_cast<std::uint64_t>(::getpid()))});
 }

@@ -28,8 +28,10 @@ Session::Session(Services& services, const Owner& owner, std::shared_ptr<const P
       id_(base::random_id(services.entropy, 12)),
       remote_(std::move(connection.remote)),
       local_(std::move(connection.local)),
+      syn_(std::move(connection.syn)),
       opened_(base::monotonic_now()),
       last_activity_(opened_),
+      last_attempt_(opened_),
       socket_(services.executor, std::move(connection.socket)),
       server_(persona_->profile, persona_->host_keys, services.entropy, persona_->delay_secret,
               opened_),
@@ -39,7 +41,7 @@ Session::Session(Services& services, const Owner& owner, std::shared_ptr<const P
 Session::~Session() = default;
 
 void Session::start() {
-  emit(event::ConnectionOpened{local_.ip, local_.port});
+  emit(opened_event());
   if (!socket_.open()) doom("no descriptor", false);
   turn();
 }
@@ -54,6 +56,7 @@ void Session::turn() {
     drain_engine();
     if (!silent_) flush();
   } while (!closing_ && feed_starved());
+  if (traffic_.full()) note_traffic();
   in_turn_ = false;
   if (closing_ && (silent_ || server_.pending_output().empty())) return finish();
   arm();
@@ -117,6 +120,7 @@ bool Session::read_once() {
   }
   last_activity_ = base::monotonic_now();
   bytes_in_ += result.bytes;
+  traffic_.received(result.bytes);
   server_.received(result.bytes, last_activity_);
   // Bulk input earns large reads, and an idle session gives them back.
   const bool full = result.bytes == asked;
@@ -132,6 +136,7 @@ void Session::flush() {
       return doom(std::string("write: ") + std::strerror(result.error), true);
     }
     bytes_out_ += result.bytes;
+    traffic_.sent(result.bytes);
     last_activity_ = base::monotonic_now();
     server_.consumed(result.bytes);
   }
@@ -225,6 +230,7 @@ void Session::finish() {
   if (finished_) return;
   finished_ = true;
   close_programs();
+  note_traffic();
   const auto lasted = base::monotonic_now() - opened_;
   event::ConnectionClosed closed{};
   closed.reason = closing_->reason;

@@ -17,6 +17,7 @@
 #include "gate/listener.h"
 #include "gate/program.h"
 #include "gate/services.h"
+#include "gate/traffic_profile.h"
 
 namespace sandtrap::gate {
 
@@ -61,6 +62,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   struct Question {  // to the warden, unanswered
     ipc::Message message;
     std::optional<ssh::AuthAttempt> attempt;
+    std::uint64_t after_ms = 0;  // of the attempt
   };
 
   // session.cc: sockets, time, turns
@@ -74,6 +76,8 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   std::optional<base::Instant> next_deadline() const;
   void on_timer();
   void doom(std::string reason, bool by_peer);
+  event::ConnectionOpened opened_event() const;
+  void note_traffic();
   void finish();
   void close_programs();
 
@@ -97,7 +101,9 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   void resume();
   void ask(Question question);
   std::optional<Question> take_question(std::uint32_t request, bool authentication);
-  void log_attempt(const ssh::AuthAttempt& attempt, bool accepted, const std::string& decided_by);
+  void log_attempt(const ssh::AuthAttempt& attempt, std::uint64_t after_ms, bool accepted,
+                   const std::string& decided_by);
+  std::uint64_t since_last_attempt();
   void fail_questions();
 
   // session_programs.cc: channels and what runs on them
@@ -137,9 +143,11 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   const std::shared_ptr<const Persona> persona_;
   const ipc::SessionId id_;
   const Endpoint remote_, local_;
+  const base::Bytes syn_;
   const base::Instant opened_;
-  base::Instant last_activity_;
+  base::Instant last_activity_, last_attempt_;
   ClientSocket socket_;
+  TrafficProfile traffic_;
   ssh::Server server_;
   boost::asio::steady_timer timer_;
   std::optional<base::Instant> armed_;  // when the timer fires

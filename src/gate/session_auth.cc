@@ -1,6 +1,7 @@
 // Signatures and logins: the gate holds no key and knows no password, it asks the warden. A
 // question stays until it is answered, so that a restarted warden can be asked again.
 #include <algorithm>
+#include <utility>
 
 #include "gate/session.h"
 
@@ -78,14 +79,15 @@ void Session::handle(const ssh::ProveNeeded& event) {
 
 void Session::handle(ssh::AuthAttempt& event) {
   if (!is_key_query(event.credential)) ++auth_attempts_;
-  if (!event.needs_decision) return log_attempt(event, false, "protocol");
+  const std::uint64_t after_ms = since_last_attempt();
+  if (!event.needs_decision) return log_attempt(event, after_ms, false, "protocol");
   // sshd does not count queries for a key it would take, but the warden counts every question:
   // past its limit it would hang up on all sessions of this gate, so the answer is ours.
   // The `none` that asks for the list of methods is free for sshd, and here.
   const bool free =
       event.number == 1 && std::holds_alternative<ssh::NoneCredential>(event.credential);
   if (!free && ++auth_asked_ > services_.settings.authentication.max_auth_tries) {
-    log_attempt(event, false, "too many attempts");
+    log_attempt(event, after_ms, false, "too many attempts");
     return server_.submit_auth(event.id, false, base::monotonic_now());
   }
   ipc::Authenticate request;
@@ -100,15 +102,24 @@ void Session::handle(ssh::AuthAttempt& event) {
     request.key_blob = key->blob;
     request.key_proven = key->signed_request && key->verified;
   }
-  ask({std::move(request), std::move(event)});
+  ask({std::move(request), std::move(event), after_ms});
 }
 
-void Session::log_attempt(const ssh::AuthAttempt& attempt, bool accepted,
+// A human types, a list does not: the time between two requests tells them apart.
+std::uint64_t Session::since_last_attempt() {
+  const base::Instant now = base::monotonic_now();
+  const auto passed = now - std::exchange(last_attempt_, now);
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(passed).count());
+}
+
+void Session::log_attempt(const ssh::AuthAttempt& attempt, std::uint64_t after_ms, bool accepted,
                           const std::string& decided_by) {
   const auto* key = std::get_if<ssh::KeyCredential>(&attempt.credential);
   if (key != nullptr && !key->signed_request) {
     return emit(event::KeyOffered{attempt.user, key->algorithm, key->fingerprint,
-                                  base::to_base64(key->blob, true), accepted});
+                                  base::to_base64(key->blob, true), accepted, attempt.number,
+                                  after_ms});
   }
   event::LoginAttempt login{};
   login.succeeded = accepted;
@@ -123,6 +134,7 @@ void Session::log_attempt(const ssh::AuthAttempt& attempt, bool accepted,
   }
   login.number = attempt.number;
   login.decided_by = decided_by;
+  login.after_ms = after_ms;
   emit(login);
 }
 
@@ -163,7 +175,7 @@ void Session::on(const ipc::Signed& message) {
 void Session::on(const ipc::AuthDecision& message) {
   const std::optional<Question> question = take_question(message.request, true);
   if (!question) return;
-  log_attempt(*question->attempt, message.accepted, message.decided_by);
+  log_attempt(*question->attempt, question->after_ms, message.accepted, message.decided_by);
   server_.submit_auth(message.request, message.accepted, base::monotonic_now());
   turn();
 }

@@ -1,9 +1,22 @@
 // What the SSH engine reports, as events; the parts that ask or run something are in
 // session_auth.cc and session_programs.cc.
 #include "gate/session.h"
+#include "gate/tcp_syn.h"
 #include "ssh/hassh.h"
 
 namespace sandtrap::gate {
+namespace {
+
+// "OpenSSH_9.2p1" of "SSH-2.0-OpenSSH_9.2p1 Debian-2" (RFC 4253 §4.2); empty if it is not so
+// formed.
+std::string software_of(std::string_view line) {
+  if (!line.starts_with("SSH-")) return {};
+  const std::size_t dash = line.find('-', 4);
+  if (dash == std::string_view::npos) return {};
+  return std::string(line.substr(dash + 1, line.find(' ', dash) - dash - 1));
+}
+
+}  // namespace
 
 void Session::emit(const event::Body& body) {
   event::Context context;
@@ -22,8 +35,24 @@ void Session::drain_engine() {
   }
 }
 
+event::ConnectionOpened Session::opened_event() const {
+  event::ConnectionOpened opened{local_.ip, local_.port, {}};
+  if (const auto syn = parse_syn(syn_)) {
+    opened.ja4t = ja4t(*syn);
+    opened.ttl = syn->ttl;
+    opened.syn_hex = base::to_hex(syn_);
+  }
+  return opened;
+}
+
+void Session::note_traffic() {
+  if (const auto window = traffic_.close(socket_.acknowledgements())) {
+    emit(event::TrafficSeen{window->number, ja4ssh(*window)});
+  }
+}
+
 void Session::handle(const ssh::ClientVersion& event) {
-  emit(event::ClientVersion{event.line});
+  emit(event::ClientVersion{event.line, software_of(event.line)});
 }
 
 void Session::handle(const ssh::ClientKexInit& event) {
