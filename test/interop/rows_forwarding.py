@@ -116,11 +116,11 @@ def jump(side):
 
 
 for wanted, status in (("yes", 255), ("no", 0)):
-    @row("forwarding", CLIENT, f"-R of a port that is taken (ExitOnForwardFailure={wanted})", "exit status, texts", exit=status, stderr=re.compile("remote port forwarding failed"))
+    @row("forwarding", CLIENT, f"-R of the server's own port (ExitOnForwardFailure={wanted})", "exit status, texts", exit=status, stderr=re.compile("remote port forwarding failed"))
     def remote(side, wanted=wanted):
-        with Closed() as taken:
-            side.hide(str(taken), "TAKEN")
-            return side.program(ssh(side, "true", key="ed25519", more=["-o", f"ExitOnForwardFailure={wanted}", "-R", f"127.0.0.1:{taken}:127.0.0.1:1"]))
+        taken = side.server.port
+        side.hide(str(taken), "TAKEN")
+        return side.program(ssh(side, "true", key="ed25519", more=["-o", f"ExitOnForwardFailure={wanted}", "-R", f"127.0.0.1:{taken}:127.0.0.1:1"]))
 
 
 @row("forwarding", CLIENT, "-R of a unix socket in a folder that is not there", "exit status, texts", exit=255, stderr=re.compile("remote port forwarding failed"))

@@ -108,8 +108,9 @@ def paramiko_forward(side):
     transport.auth_password(USER, PASSWORD)
     with Closed() as closed:
         side.hide(str(closed), "CLOSED")
+        side.hide(str(side.server.port), "TAKEN")
         errors = [raised(lambda: transport.open_channel("direct-tcpip", ("127.0.0.1", closed), ("127.0.0.1", 1))),
-                  raised(lambda: transport.request_port_forward("127.0.0.1", closed)),
+                  raised(lambda: transport.request_port_forward("127.0.0.1", side.server.port)),
                   raised(lambda: transport.open_channel("x11", src_addr=("127.0.0.1", 1)))]
     transport.close()
     return {"errors": side.mask("\n".join(errors))}
@@ -228,8 +229,9 @@ def asyncssh_forward(side):
     async def work(connection):
         with Closed() as closed:
             side.hide(str(closed), "CLOSED")
+            side.hide(str(side.server.port), "TAKEN")
             errors = [await raised_async(connection.open_connection("127.0.0.1", closed)), await raised_async(connection.open_unix_connection("/run/no-such")),
-                      await raised_async(connection.forward_remote_port("127.0.0.1", closed, "127.0.0.1", 1)),
+                      await raised_async(connection.forward_remote_port("127.0.0.1", side.server.port, "127.0.0.1", 1)),
                       await raised_async(connection.forward_remote_path("/no/such/folder/s", "/x"))]
             return {"errors": side.mask("\n".join(errors))}
     return connected(side, work)

@@ -15,7 +15,8 @@ every byte of every file, and the algorithms agreed on, read from the wire. What
 `make interop` runs all rows and writes this file; the tests (`interop.*` in CTest) run them too and fail when the
 rows here are not those of the test. The programs are `test/interop`.
 
-SandTrap contacts no other machine, so in the rows on forwarding sshd is asked for a closed port, or one that is taken.
+SandTrap contacts no other machine, so in the rows on forwarding sshd is asked for a closed port, or to listen
+on its own.
 The machine it shows has no xauth(1); sshd is configured to have none either.
 """
 MISSING = """## Clients that Debian 12 does not have
