@@ -75,6 +75,48 @@ TEST(PublicKey, HardwareKeysSignTheirOwnFrame) {
   EXPECT_FALSE(key->verify(type, data, Writer().string(type).string(raw).bytes()));
 }
 
+// A browser's signature: its JSON, which begins with our data as the challenge, is what is hashed.
+TEST(PublicKey, WebauthnSignaturesCoverTheBrowsersOwnJson) {
+  const auto secret = PrivateHostKey::generate(HostKeyKind::kEcdsaP256);
+  ASSERT_TRUE(secret);
+  const std::string type = "sk-ecdsa-sha2-nistp256@openssh.com", application = "ssh:example";
+  const std::string algorithm = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com";
+  Reader blob(secret->public_blob());
+  blob.string();
+  const ByteView curve = blob.string(), point = blob.string();
+  const auto key = PublicKey::parse(
+      Writer().string(type).string(curve).string(point).string(application).bytes());
+  ASSERT_TRUE(key);
+  const auto data = as_bytes("any carnal pleas?>");  // its base64 has a `+`
+  const auto json = [](std::string_view challenge, std::string_view origin) {
+    return "{\"type\":\"webauthn.get\",\"challenge\":\"" + std::string(challenge) +
+           "\",\"origin\":\"" + std::string(origin) + "\",\"crossOrigin\":false}";
+  };
+  const auto accepted = [&](const std::string& client_data, std::string_view origin,
+                            std::uint8_t flags, std::string_view extensions) {
+    Writer frame;
+    frame.raw(hash(HashName::kSha256, as_bytes(application)).view()).byte(flags).u32(5);
+    frame.raw(as_bytes(extensions));
+    frame.raw(hash(HashName::kSha256, as_bytes(client_data)).view());
+    const auto plain = secret->sign("ecdsa-sha2-nistp256", frame.view());
+    if (!plain) return false;
+    Reader parts(*plain);
+    parts.string();
+    Writer w;
+    w.string(algorithm).string(parts.string()).byte(flags).u32(5);
+    w.string(origin).string(client_data).string(extensions);
+    return key->verify(algorithm, data, w.view());
+  };
+  const std::string good = "YW55IGNhcm5hbCBwbGVhcz8-";
+  EXPECT_TRUE(accepted(json(good, "https://a.example"), "https://a.example", 1, ""));
+  EXPECT_TRUE(accepted(json(good, "https://a.example"), "https://a.example", 0x81, "\xa0"));
+  EXPECT_FALSE(accepted(json(good, "https://a.example"), "https://b.example", 1, ""));
+  EXPECT_FALSE(accepted(json("YW55", "https://a.example"), "https://a.example", 1, ""));
+  EXPECT_FALSE(accepted(json(good, "https://a.example"), "https://a.example", 0x81, ""));
+  EXPECT_FALSE(accepted(json(good, "https://a.example"), "https://a.example", 1, "\xa0"));
+  EXPECT_FALSE(accepted(json(good, "https://a.example"), "https://a.example", 0x41, ""));
+}
+
 TEST(PublicKey, RubbishIsRefused) {
   const auto parse = [](const Writer& w) { return PublicKey::parse(w.bytes()).has_value(); };
   EXPECT_FALSE(PublicKey::parse({}));
