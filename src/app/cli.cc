@@ -63,6 +63,15 @@ constexpr const char* kPolicyExamples =
     "\n"
     "Exit status: 0 the last try is let in, 1 it is refused.";
 
+constexpr const char* kVerifyExamples =
+    "Examples:\n"
+    "  sandtrap verify                            the defaults, or /etc/sandtrap/config.yaml\n"
+    "  sandtrap verify --config my.yaml --json\n"
+    "  sandtrap verify --waive no-new-privileges --waive setuid-program\n"
+    "\n"
+    "Needs root, and may run beside a honeypot that serves. Exit status: 0 everything held,\n"
+    "1 a check failed or could not be made, 2 wrong command line.";
+
 struct Parsed {
   ServeOptions serve;
   std::string role;
@@ -70,6 +79,7 @@ struct Parsed {
   PersonasOptions personas;
   KeygenOptions keygen;
   ImageOptions image;
+  VerifyOptions verify;
   ConfigDocumentOptions document;
   PolicyTestOptions policy;
   std::string hidden_role;
@@ -140,6 +150,20 @@ void add_commands(CLI::App& app, Parsed& p) {
   role->add_option("name", p.hidden_role)->required()->check(roles);
 }
 
+void add_verify(CLI::App& app, VerifyOptions& options) {
+  CLI::App* verify = app.add_subcommand(
+      "verify", "Attack a sandbox from inside, and the roles, to see whether containment holds");
+  verify->footer(kVerifyExamples);
+  verify->add_option("--config", options.config, "Configuration file (YAML)")->type_name("FILE");
+  verify->add_option("--waive", options.waive, "A failure of this check does not count; repeatable")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  verify->add_flag("--json", options.json, "Print JSON instead of a table");
+  verify->add_flag("--quick", options.quick, "Only what `serve` checks before it opens its port");
+  verify->add_flag("--list", options.list, "Print the checks, one line each, and exit");
+  verify->add_flag("--document", options.document)->group("");
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
@@ -150,6 +174,7 @@ Command parse_command_line(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Print the help of all subcommands and exit");
   app.footer(kProgramExamples);
   add_commands(app, p);
+  add_verify(app, p.verify);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -165,6 +190,7 @@ Command parse_command_line(int argc, char** argv) {
   if (app.got_subcommand("keygen")) return p.keygen;
   if (app.got_subcommand("image")) return p.image;
   if (app.got_subcommand("policy")) return p.policy;
+  if (app.got_subcommand("verify")) return p.verify;
   if (app.got_subcommand("config-doc")) return p.document;
   return RoleOptions{kRoles.at(p.hidden_role)};
 }

@@ -20,8 +20,9 @@ struct Finished {  // help or version was printed, or the command line was wrong
   int exit_code;
 };
 
-using Command = std::variant<Finished, ServeOptions, CheckOptions, PersonasOptions, KeygenOptions,
-                             ImageOptions, ConfigDocumentOptions, PolicyTestOptions, RoleOptions>;
+using Command =
+    std::variant<Finished, ServeOptions, CheckOptions, PersonasOptions, KeygenOptions, ImageOptions,
+                 VerifyOptions, ConfigDocumentOptions, PolicyTestOptions, RoleOptions>;
 
 Command parse_command_line(int argc, char** argv);
 

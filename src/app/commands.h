@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/roles.h"
 
@@ -44,6 +45,14 @@ struct PolicyTestOptions {
 };
 // kOk: the last try is let in; kFailed: it is refused.
 int test_policy(const PolicyTestOptions& options);
+
+struct VerifyOptions {
+  std::string config;
+  std::vector<std::string> waive;  // names of checks whose failure does not count
+  bool json = false, quick = false, list = false;
+  bool document = false;  // hidden: docs/verify.md
+};
+int verify_containment(const VerifyOptions& options);
 
 // Hidden: config/config.example.yaml and docs/configuration.md.
 int print_config_document(bool reference);

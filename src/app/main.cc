@@ -12,6 +12,7 @@ struct Run {
   int operator()(const PersonasOptions& o) const { return list_personas(o); }
   int operator()(const KeygenOptions& o) const { return keygen(o); }
   int operator()(const ImageOptions& o) const { return build_image(o); }
+  int operator()(const VerifyOptions& o) const { return verify_containment(o); }
   int operator()(const ConfigDocumentOptions& o) const {
     return print_config_document(o.reference);
   }

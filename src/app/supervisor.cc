@@ -17,6 +17,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr int kHopeless = 78;  // EX_CONFIG of sysexits.h: a role's word for it
+
 std::chrono::milliseconds milliseconds(base::Duration d) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(d);
 }
@@ -155,7 +157,13 @@ void Supervisor::ended(Child& child, int status) {
   child.channel->close();
   child.channel.reset();
   changed_.cancel();
-  if (!stopping_) start_later(child, lived);
+  if (stopping_) return;
+  if (!announced_ && WIFEXITED(status) && WEXITSTATUS(status) == kHopeless) {
+    log_.error("{} says that trying again would not help", child.label);
+    begin_stop(1);
+    return;
+  }
+  start_later(child, lived);
 }
 
 void Supervisor::start_later(Child& child, base::Duration lived) {

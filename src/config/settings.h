@@ -157,6 +157,8 @@ struct Settings {
   std::string data_dir = "/var/lib/sandtrap";
   std::string
       run_dir;  // sockets, engine state; default /run/sandtrap/<8 hex digits of a hash of data_dir>
+  bool verify_at_start = true;
+  std::vector<std::string> verify_waive;
   Server server;
   Authentication authentication;
   ContainerPool container_pool;

@@ -35,6 +35,14 @@ std::vector<Key> top_keys() {
                 {},
                 "/run/sandtrap/<8 hex digits of a hash of data_dir>"},
        "The folder for locks, sockets and the engine's state; may be emptied at a reboot."},
+      {"", "verify_at_start", BoolType{top<&S::verify_at_start>},
+       "Before it opens its ports, `sandtrap serve` attacks a sandbox from inside with the "
+       "critical "
+       "checks of `sandtrap verify`, once for each boot and configuration; when one fails, the "
+       "ports stay closed."},
+      {"", "verify_waive", TextListType{top<&S::verify_waive>, TextRule::kName, 0, 200},
+       "Checks of `sandtrap verify` whose failure does not count: weaknesses that are wanted. "
+       "`sandtrap verify --list` has the names."},
   };
 }
 

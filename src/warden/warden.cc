@@ -3,6 +3,7 @@
 #include "warden/host_keys.h"
 #include "warden/reload.h"
 #include "warden/role.h"
+#include "warden/verification.h"
 
 namespace sandtrap::warden {
 namespace {
@@ -21,12 +22,15 @@ int run(const config::Settings& settings, base::Fd control, const EngineFactory&
     log.error("{}", keys.error().context);
     return kExitConfig;
   }
-
   // The loop goes last: what still waits in it refers to nothing but itself.
   boost::asio::io_context loop;
   const std::unique_ptr<sandbox::Engine> engine = make_engine(settings, loop, log);
   if (!engine) {
     log.error("no engine named {}", settings.container_pool.engine);
+    return kExitConfig;
+  }
+  if (const auto held = verify_at_start(settings, *engine, loop, log); !held) {
+    log.error("{}", held.error().context);
     return kExitConfig;
   }
   Role role(settings, loop, *engine, std::move(*keys), std::move(control), log);
