@@ -155,13 +155,15 @@ static struct outcome processes_outside(const struct params* p) {
   snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
   if (read_text(path, command, sizeof command) > 0) {
     command[strcspn(command, "\n")] = '\0';
-    if (strcmp(command, p->host_command) == 0) return done("process %d is %s", (int)pid, command);
+    if (strcmp(command, p->host_command[0]) == 0)
+      return done("process %d is %s", (int)pid, command);
     return denied(ESRCH, "the number is another process's in here");
   }
   struct attempts all = {0};
-  struct iovec none = {0};
+  char byte = 0;
+  const struct iovec here = {&byte, 1}, there = {(void*)4096, 1};
   attempt(&all, "ptrace", ptrace(PTRACE_ATTACH, pid, NULL, NULL));
-  attempt(&all, "process_vm_readv", syscall(SYS_process_vm_readv, pid, &none, 1, &none, 1, 0));
+  attempt(&all, "process_vm_readv", syscall(SYS_process_vm_readv, pid, &here, 1, &there, 1, 0));
   attempt(&all, "kill", syscall(SYS_kill, pid, 0));
   attempt(&all, "pidfd_open", syscall(434, pid, 0));
   return verdict(&all);

@@ -54,11 +54,9 @@ static bool take_parameter(struct params* p, const char* word) {
   }
   if (strncmp(word, "address=", 8) == 0) return add_text(p->addresses, word + 8);
   if (strncmp(word, "text=", 5) == 0) return add_text(p->texts, word + 5);
+  if (strncmp(word, "host_command=", 13) == 0)
+    return p->host_command[0][0] == '\0' && add_text(p->host_command, word + 13);
   if (strncmp(word, "device=", 7) == 0) return add_text(p->devices, word + 7);
-  if (strncmp(word, "host_command=", 13) == 0) {
-    p->host_command = word + 13;
-    return true;
-  }
   if (strncmp(word, "abstract=", 9) == 0) {
     p->abstract_name = word + 9;
     return true;
@@ -97,7 +95,7 @@ static struct outcome run(const struct check* check, const struct params* p) {
 int main(int argc, char** argv) {
   static struct params params;  // too large for a small stack
   static const char* const kWords[] = {"denied", "done", "value", "cannot"};
-  params.host_command = params.abstract_name = "";
+  params.abstract_name = "";
   for (int i = 1; i < argc; ++i) {
     if (strchr(argv[i], '=') != NULL) {
       if (!take_parameter(&params, argv[i])) return 2;

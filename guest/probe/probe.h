@@ -26,7 +26,8 @@ enum { kMaxTexts = 16, kTextLength = 256 };
 struct params {  // what the host tells: limits, and marks of its own to look for
   long long pids, memory, disk, inodes, file_size, open_files;
   long long host_port, host_pid, bound;  // bound: bytes that the host can spare for one attack
-  const char *host_command, *abstract_name;
+  const char *abstract_name;
+  char host_command[1][kTextLength];
   char addresses[kMaxTexts][kTextLength];  // of the host
   char texts[kMaxTexts][kTextLength];      // paths and names that must not be seen
   char devices[kMaxTexts][kTextLength];    // MAJOR:MINOR of the host's file systems

@@ -77,7 +77,8 @@ std::vector<Attempt> gate_attempts(const config::Settings& settings, int given) 
     to.sin_family = AF_INET;
     to.sin_port = htons(22);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return static_cast<long>(call(reinterpret_cast<const sockaddr*>(&to), sizeof to));
+    return static_cast<long>(
+        call(reinterpret_cast<const sockaddr*>(&to), static_cast<socklen_t>(sizeof to)));
   };
   const auto call = [](long number, auto... arguments) {
     return [=] { return ::syscall(number, arguments...); };
@@ -208,19 +209,21 @@ void make(const Attempt& attempt, const std::function<bool()>& confine,
   const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   Observation& all = into[attempt.check];
+  const bool settled = all.kind == Observation::Kind::kDone || all.number < 0;
+  if (settled) return;  // one that works, or cannot be made, decides
   if (child < 0 || code == kNotConfined) {
     all.kind = Observation::Kind::kCannot;
+    all.number = -1;
     all.detail = child < 0 ? "fork" : "the confinement could not be made";
-  } else if (!killed && !is_refusal(code)) {
-    if (all.kind == Observation::Kind::kDone) return;
+  } else if (killed || is_refusal(code)) {
+    all.kind = Observation::Kind::kRefused;
+    ++all.number;
+    all.detail = fmt::format("{} attempts", all.number);
+  } else {
     all.kind = Observation::Kind::kDone;
     all.detail = code > 0 ? fmt::format("{}: only its arguments were refused ({})", attempt.name,
                                         std::strerror(code))
                           : std::string(attempt.name);
-  } else if (all.number == 0 || all.kind == Observation::Kind::kRefused) {
-    all.kind = Observation::Kind::kRefused;
-    ++all.number;
-    all.detail = fmt::format("{} attempts", all.number);
   }
 }
 

@@ -178,8 +178,13 @@ class Subject {
                         : "holds " + root->path().string());
     const std::string routes = text_of(proc_ + "/net/route");
     const std::string addresses = text_of(proc_ + "/net/if_inet6");
-    const bool table = std::count(routes.begin(), routes.end(), '\n') == 1;
-    note("network", table && addresses.empty(), table ? "none" : routes);
+    // The table's head alone; not even that in a namespace that never had a route.
+    const bool alone = std::count(routes.begin(), routes.end(), '\n') <= 1;
+    const bool readable = !text_of(proc_ + "/net/dev").empty();
+    note("network", readable && alone && addresses.empty(),
+         !readable                    ? "not readable"
+         : alone && addresses.empty() ? "none"
+                                      : routes + addresses);
     const std::string limits = text_of(proc_ + "/limits");
     const bool bounded = zero(limits, "Max processes") && zero(limits, "Max core file size");
     note("limits", bounded, bounded ? "both 0" : "not 0");

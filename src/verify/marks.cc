@@ -126,7 +126,7 @@ Marks make_marks(const config::Settings& settings, bool listen) {
       if (++count <= kMost) arguments.push_back(hidden("address=", one));
   }
   arguments.push_back(fmt::format("host_pid={}", ::getpid()));
-  arguments.push_back("host_command=" + own_command());
+  arguments.push_back(hidden("host_command=", own_command()));
   std::error_code error;
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);

@@ -202,7 +202,10 @@ bool admitted(const Check& check, const Observation& seen) {
   return seen.kind == Kind::kNumber;
 }
 
-std::string describe(const Observation& seen) {
+std::string describe(const Check& check, const Observation& seen) {
+  // What was looked at is no attack.
+  const bool looked = check.where == Where::kHost || check.where == Where::kRole;
+  if (looked && seen.kind != Kind::kCannot) return seen.detail;
   switch (seen.kind) {
     case Kind::kRefused:
       return seen.detail.empty() ? "refused" : "refused: " + seen.detail;
@@ -258,7 +261,7 @@ Result judge(const Check& check, const Facts& facts, const Observation* observat
     return out;
   }
   const Observation& seen = *observation;
-  out.observed = describe(seen);
+  out.observed = describe(check, seen);
   if (seen.kind == Kind::kCannot) {
     out.verdict = bad(Verdict::kNotRun, waived);
     return out;
