@@ -30,6 +30,7 @@ def nmap(side, script, *arguments):
     words = ["--script-args", ",".join(arguments)] if arguments else []
     done = side.program(["nmap", "-n", "-Pn", "-sT", "--disable-arp-ping", "-p", side.port, "--script", script, *words, "-oN", "-", "127.0.0.1"], timeout=120)
     lines = [line for line in plain(done["stdout"]).splitlines() if not re.match(r"# Nmap|Host is up|Starting Nmap|Nmap done|Stats:", line)]
+    lines = [re.sub(r"^(PORT/tcp +\w+) .*", r"\1 SERVICE", line) for line in lines]  # a guess from the number
     return {"exit": done["exit"], "stderr": done["stderr"], "stdout": re.sub(r"Performed \d+ guesses in \d+ seconds, average tps: [\d.]+", "GUESSES", "\n".join(lines))}
 
 
