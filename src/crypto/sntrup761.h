@@ -33,6 +33,13 @@ class KeyPair {  // the client's side
   // A ciphertext that was not made from our public key gives a key that nobody else has (implicit
   // rejection); only its length can be an error.
   base::Result<Secret> decapsulate(ByteView ciphertext) const;
+  // For the constant-time check, which marks them: act(address, size) for each secret part.
+  template <class Act>
+  void for_each_secret(Act act) const {
+    act(f_.data(), f_.size());
+    act(g_inverse_.data(), g_inverse_.size());
+    act(rejection_.view().data(), rejection_.size());
+  }
   ~KeyPair();
   KeyPair(KeyPair&&) noexcept = default;
 
