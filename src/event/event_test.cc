@@ -37,7 +37,7 @@ TEST(ToLine, WritesTheContextThenTheFields) {
   context.case_id = "192.0.2.7";
   context.source_ip = "192.0.2.7";
   context.source_port = 50123;
-  EXPECT_EQ(to_line(context, ConnectionOpened{"198.51.100.2", 22}),
+  EXPECT_EQ(to_line(context, ConnectionOpened{"198.51.100.2", 22, {}}),
             "{\"time\":\"2025-11-21T23:01:45.012345Z\",\"event\":\"connection.opened\","
             "\"sensor\":\"pot\",\"session\":\"0123456789ab\",\"case\":\"192.0.2.7\","
             "\"source_ip\":\"192.0.2.7\",\"source_port\":50123,\"local_ip\":\"198.51.100.2\","

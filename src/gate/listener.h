@@ -1,6 +1,6 @@
-// Takes connections from the listening sockets that the supervisor opened. Accepts in batches, refuses
-// as sshd does, pauses for named reasons and when descriptors run out; never spins. Lives on the
-// gate's loop; the owner outlives its callbacks.
+// Takes connections from the listening sockets that the supervisor opened. Accepts in batches,
+// refuses as sshd does, pauses for named reasons and when descriptors run out; never spins. Lives
+// on the gate's loop; the owner outlives its callbacks.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
