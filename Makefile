@@ -50,7 +50,7 @@ interop:
 bench:
 	@tools/install-deps bench
 	@tools/build release
-	@tools/build bench -- libssh_server libssh_client
+	@tools/build bench -- libssh_server libssh_client bare_handshake
 	@bench/run
 
 clean:
