@@ -54,13 +54,45 @@ TEST_F(Cli, VersionAndHelpGoToStandardOutput) {
   const Outcome version = run("--version");
   EXPECT_EQ(version.status, 0);
   EXPECT_THAT(version.out, testing::MatchesRegex("sandtrap [0-9]+\\.[0-9]+\\.[0-9]+\n"));
-  for (const char* command : {"", "serve", "check", "keygen", "image", "image build"}) {
+  for (const char* command : {"", "serve", "check", "personas", "keygen", "image", "image build"}) {
     const Outcome help = run(fmt::format("{} --help", command));
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Examples:")) << command;
     EXPECT_THAT(help.out, testing::Not(HasSubstr("config-doc"))) << command;
     EXPECT_THAT(help.err, IsEmpty()) << command;
   }
+}
+
+TEST_F(Cli, PersonasAreListedWithBannerAndFingerprint) {
+  const Outcome all = run("personas");
+  EXPECT_EQ(all.status, 0);
+  EXPECT_THAT(all.err, IsEmpty());
+  EXPECT_THAT(all.out,
+              testing::ContainsRegex("\\* deb12u10 +SSH-2.0-OpenSSH_9.2p1 "
+                                     "Debian-2\\+deb12u10 +425d29fe50d8e4f5e37efb6e24bcf660"));
+  EXPECT_THAT(all.out, HasSubstr("ubuntu-20.04: Ubuntu 20.04 LTS (focal), OpenSSH 8.2p1\n"));
+  EXPECT_THAT(run("personas --legacy").out, HasSubstr("560c8dad6b45420ccdf05d89749c1725"));
+}
+
+TEST_F(Cli, APersonaOfOnesOwnIsCheckedWithItsPlace) {
+  write("mine.yaml", "name: mine\nnonsense: 1\n");
+  const Outcome bad = run("personas mine.yaml");
+  EXPECT_EQ(bad.status, 78);
+  EXPECT_THAT(bad.out, IsEmpty());
+  EXPECT_THAT(bad.err, HasSubstr("mine.yaml:2:1: unknown key \"nonsense\""));
+  EXPECT_EQ(run("personas missing.yaml").status, 1);
+  write("c.yaml", "server: {persona_file: mine.yaml}\n");
+  const Outcome check = run("check c.yaml");
+  EXPECT_EQ(check.status, 78);
+  EXPECT_THAT(check.err, HasSubstr("/mine.yaml:2:1: unknown key"));
+}
+
+TEST_F(Cli, CheckWarnsWhenTheGuestIsAnotherSystem) {
+  write("c.yaml", "container_pool: {engine: docker}\nserver: {persona: ubuntu-22.04}\n");
+  const Outcome outcome = run("check c.yaml");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("ubuntu-22.04 3ubuntu0.13, hasshServer 41ff3ecd1458b0bf"));
+  EXPECT_THAT(outcome.err, HasSubstr("ubuntu-22.04 does not fit the guest, which is debian-12"));
 }
 
 TEST_F(Cli, AWrongCommandLineExitsWith2AndOnlyWritesToStandardError) {

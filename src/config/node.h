@@ -13,7 +13,9 @@
 namespace sandtrap::config {
 
 inline constexpr std::size_t kMaxDocument = 256 * 1024;  // bytes
-inline constexpr std::size_t kMaxDepth = 8;              // the deepest setting needs 4
+// A persona's document travels inside of the settings, where each line end takes four bytes.
+inline constexpr std::size_t kMaxPersona = 32 * 1024;
+inline constexpr std::size_t kMaxDepth = 8;  // the deepest setting needs 4
 inline constexpr std::size_t kMaxNodes = 50'000;
 inline constexpr std::size_t kMaxMembers = 1'000;  // keys of one map: the duplicate check is linear
 inline constexpr std::size_t kMaxProblems = 100;

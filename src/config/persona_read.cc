@@ -253,7 +253,14 @@ class Reader {
 PersonaRead read(std::string_view text, const std::string& file_name, bool compiled) {
   PersonaRead out;
   Problems problems(file_name);
-  const auto root = parse_document(text, problems);
+  std::optional<Node> root;
+  if (text.size() > kMaxPersona) {
+    problems.add(1, 1,
+                 fmt::format("the persona is {} bytes long; allowed: at most {} KiB", text.size(),
+                             kMaxPersona / 1024));
+  } else {
+    root = parse_document(text, problems);
+  }
   if (root) Reader(out.file, problems, compiled).document(*root);
   out.problems = std::move(problems).take();
   return out;

@@ -95,6 +95,12 @@ TEST(Personas, NoTextMakesTheReaderFall) {
   }
 }
 
+TEST(Personas, OneThatDoesNotFitIntoTheSettingsIsRefused) {
+  const PersonaRead read = read_persona(text_of("debian-12") + std::string(40000, '#'), "x");
+  ASSERT_EQ(read.problems.size(), 1U);
+  EXPECT_THAT(read.problems.front().text, HasSubstr("allowed: at most 32 KiB"));
+}
+
 TEST(PersonaSettings, AnUnknownPersonaOrRevisionIsRefusedWithItsPlace) {
   const auto first = [](const char* text) {
     const auto problems = load(text, "c.yaml").problems;

@@ -232,8 +232,10 @@ std::vector<Key> container_keys() {
        "The capabilities that root has in a sandbox, all others are dropped. The default is the "
        "least that makes a root shell feel real; each further one weakens the isolation."},
       {"container", "no_new_privileges", BoolType{in<kC, &C::no_new_privileges>},
-       "Programs in a sandbox cannot gain privileges: `su`, `sudo` and `passwd` fail for other users "
-       "than root, which is a tell. Root of a sandbox is what an intruder mostly is anyway; turn it "
+       "Programs in a sandbox cannot gain privileges: `su`, `sudo` and `passwd` fail for other "
+       "users "
+       "than root, which is a tell. Root of a sandbox is what an intruder mostly is anyway; turn "
+       "it "
        "on where only plain users may log in."},
       {"container", "hostnames", TextListType{in<kC, &C::hostnames>, TextRule::kName, 1, 1000},
        "Each sandbox draws its host name from these."},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "config/node.h"
 #include "config/table.h"
 #include "config/value.h"
 
@@ -11,7 +12,6 @@ namespace sandtrap::config {
 namespace {
 
 constexpr std::size_t kMaxText = 4096;  // PATH_MAX
-constexpr std::size_t kMaxDocumentText = 128 * 1024;
 
 std::string absolute(const std::string& path) {
   std::error_code error;
@@ -56,7 +56,7 @@ bool is_capability(std::string_view text) {
 std::string check_text(TextRule rule, std::string& text) {
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (text.empty()) return "is empty";
-  if (rule == TextRule::kDocument) return text.size() > kMaxDocumentText ? "is too long" : "";
+  if (rule == TextRule::kDocument) return text.size() > kMaxPersona ? "is too long" : "";
   if (text.size() > kMaxText) return fmt::format("is longer than {} bytes", kMaxText);
   if (std::any_of(text.begin(), text.end(), control)) return "holds control characters";
   switch (rule) {
