@@ -1,4 +1,5 @@
 // What comes from inside a sandbox about a program: any bytes, and only sane ends come out.
+#include "base/error.h"
 #include "sandbox/agent_reply.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
