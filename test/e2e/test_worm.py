@@ -1,5 +1,6 @@
 """The machine's own accounts decide: what the dominant worm does and then checks, and what a hostile
 root may do to the agent that starts the programs."""
+import contextlib
 import subprocess
 import time
 
@@ -161,7 +162,9 @@ def test_a_hostile_agent_harms_its_own_case_only(pot):
                "pkill -9 -o sshd; sleep 0.3; echo replaced")
     assert "replaced" in output(pot, prepare, source)
     for _ in range(3):
-        run(pot, "true", source, timeout=40)
+        # It may say that a program runs and never let go of its pipes: its own client waits.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run(pot, "true", source, timeout=5)
         assert output(pot, "echo fine", other) == "fine\n"
     transport = paramiko.Transport(("127.0.0.1", pot.port))
     transport.connect(username="root", password="letmein")
@@ -184,7 +187,7 @@ def test_su_passwd_and_sudo_work_for_a_plain_user(pot):
 
 def test_the_process_tree_is_a_servers(pot):
     source = "127.0.4.12"
-    tree = output(pot, "ps -eo user,args --forest", source, options=("-tt",), user="admin")
+    tree = output(pot, "ps -eo user,args --forest; true", source, options=("-tt",), user="admin")
     titles = [line.split(None, 1)[1].lstrip(" \\_") for line in tree.replace("\r", "").splitlines()[1:]]
     assert titles[0] == "/sbin/init"
     assert titles[1].startswith("sshd: /usr/sbin/sshd -D [listener]"), tree
