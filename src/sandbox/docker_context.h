@@ -7,6 +7,7 @@
 #include "sandbox/docker_api.h"
 #include "sandbox/docker_engine.h"
 #include "sandbox/docker_exits.h"
+#include "sandbox/label_writer.h"
 
 namespace sandtrap::sandbox {
 
@@ -23,6 +24,7 @@ struct DockerContext {
   base::Log& log;
   DockerApi api;
   DockerExits exits;
+  LabelWriter labels;
   std::string seccomp;
   bool limit_disk = false;  // the storage driver takes a size
 

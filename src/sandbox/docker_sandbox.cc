@@ -95,7 +95,8 @@ Task<base::Status> DockerSandbox::verify() {
 }
 
 Task<base::Status> DockerSandbox::mark_claimed(const Label& label) {
-  co_return write_label(context_->label_directory(id_), "label.json", label);
+  const auto context = context_;
+  co_return co_await context->labels.write(context->label_directory(id_), "label.json", label);
 }
 
 Task<base::Result<Preserved>> DockerSandbox::preserve(const Label& given) {

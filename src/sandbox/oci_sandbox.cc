@@ -171,7 +171,8 @@ Task<base::Status> OciSandbox::verify() {
 }
 
 Task<base::Status> OciSandbox::mark_claimed(const Label& label) {
-  co_return write_label(shared_->directory(id_), "label.json", label);
+  const auto shared = shared_;
+  co_return co_await shared->labels.write(shared->directory(id_), "label.json", label);
 }
 
 Task<base::Status> OciSandbox::freeze() {

@@ -8,6 +8,7 @@
 #include "sandbox/agent.h"
 #include "sandbox/child.h"
 #include "sandbox/engine.h"
+#include "sandbox/label_writer.h"
 #include "sandbox/oci_engine.h"
 #include "sandbox/oci_freezer.h"
 #include "sandbox/oci_host.h"
@@ -32,6 +33,7 @@ struct OciShared {
   std::string sandboxes, preserved, bundles, state, scratch, cgroups;
   Children children;
   HostFacts host;
+  LabelWriter labels;
   std::unique_ptr<OciRuntime> runtime;  // from prepare() on
 };
 
