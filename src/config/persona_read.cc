@@ -219,6 +219,9 @@ class Reader {
     in.count("max_packet", p.max_packet, 1024U, 262144U);
     in.count("output_block", p.output_block, 1024U, 65536U);
     in.texts("accepted_environment", p.accepted_env, kMaxList, kMaxName);
+    in.count("status_first_quiet", p.status_first_quiet, 0U, 1000U);
+    in.count("status_first_output", p.status_first_output, 0U, 1000U);
+    in.count("status_first_bulk", p.status_first_bulk, 0U, 1000U);
     in.finish();
   }
 

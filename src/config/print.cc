@@ -37,6 +37,9 @@ std::string rule_text(TextRule rule) {
       return "a name of letters, digits, '.', '_' and '-'";
     case TextRule::kCapability:
       return "a Linux capability such as CHOWN";
+    case TextRule::kForward:
+      return "`TARGET OUTCOME`, the outcome one of refused, timed-out, no-route, unreachable, "
+             "unknown-name, lookup-fails";
     case TextRule::kListen:
       return "\"ip:port\" or \"[ipv6]:port\"";
     case TextRule::kPersona:

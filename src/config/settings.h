@@ -91,6 +91,15 @@ struct Authentication {                 // authentication:
   bool operator==(const Authentication&) const = default;
 };
 
+struct Forwarding {  // forwarding:
+  bool enabled = true;
+  // "TARGET OUTCOME", the first match decides: ssh/forwarding.h
+  std::vector<std::string> rules = {"localhost refused", "ipv6 unreachable",
+                                    "unresolvable unknown-name", "* timed-out"};
+  bool x11 = false;
+  bool operator==(const Forwarding&) const = default;
+};
+
 struct ContainerPool {         // container_pool:
   std::string engine = "oci";  // oci | docker | fake
   std::uint32_t size = 3;
@@ -161,6 +170,7 @@ struct Settings {
   std::vector<std::string> verify_waive;
   Server server;
   Authentication authentication;
+  Forwarding forwarding;
   ContainerPool container_pool;
   Container container;
   Preservation preservation;

@@ -176,6 +176,26 @@ std::vector<Key> authentication_keys() {
   };
 }
 
+std::vector<Key> forwarding_keys() {
+  constexpr auto kF = &S::forwarding;
+  return {
+      {"forwarding", "enabled", BoolType{in<kF, &Forwarding::enabled>},
+       "Behaves as a server with port forwarding on, as sshd is by default: requests fail slowly "
+       "or "
+       "are accepted without any effect. Off, they are refused as by AllowTcpForwarding no."},
+      {"forwarding", "rules", TextListType{in<kF, &Forwarding::rules>, TextRule::kForward, 0, 1000},
+       "How a forwarded connection ends; no target is ever contacted. Each is `TARGET OUTCOME`, "
+       "the "
+       "first match decides. TARGET: `localhost`, `ipv6`, `address`, `unresolvable`, or a host or "
+       "host:port in which * stands for any text. OUTCOME: refused, timed-out, no-route, "
+       "unreachable, unknown-name, lookup-fails. The server's own SSH port on localhost always "
+       "answers, but lets nobody in."},
+      {"forwarding", "x11", BoolType{in<kF, &Forwarding::x11>},
+       "X11 forwarding is granted, as by a server with xauth installed: only for an image that has "
+       "it."},
+  };
+}
+
 std::vector<Key> pool_keys() {
   constexpr auto kP = &S::container_pool;
   using P = ContainerPool;
@@ -299,6 +319,7 @@ std::vector<Section> sections() {
       {"", "Folders."},
       {"server", "Who is listened to, and for how long."},
       {"authentication", "Who gets in."},
+      {"forwarding", "What becomes of forwarded ports. Nothing is ever really forwarded."},
       {"container_pool", "How many sandboxes there are, and when."},
       {"container", "What one sandbox may use."},
       {"preservation", "What is kept of a sandbox after use."},
@@ -311,8 +332,8 @@ std::vector<Section> sections() {
 
 std::vector<Key> keys() {
   std::vector<Key> all;
-  for (auto part :
-       {top_keys, server_keys, authentication_keys, pool_keys, container_keys, other_keys}) {
+  for (auto part : {top_keys, server_keys, authentication_keys, forwarding_keys, pool_keys,
+                    container_keys, other_keys}) {
     for (Key& key : part()) all.push_back(std::move(key));
   }
   return all;

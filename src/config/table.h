@@ -27,6 +27,7 @@ enum class TextRule {
   kListen,      // "ip:port"
   kPersona,     // a compiled-in persona, or the one of server.persona_file
   kDocument,    // lines of text
+  kForward,     // "TARGET OUTCOME"
 };
 
 struct TextType {

@@ -43,6 +43,15 @@ bool is_account(std::string_view text) {
   return is_name(text) && text != "root";
 }
 
+bool is_forward_rule(std::string_view text) {
+  static constexpr std::string_view kOutcomes[] = {"refused",     "timed-out",    "no-route",
+                                                   "unreachable", "unknown-name", "lookup-fails"};
+  const std::size_t space = text.find(' ');
+  if (space == std::string_view::npos || space == 0) return false;
+  const std::string_view outcome = text.substr(space + 1);
+  return std::find(std::begin(kOutcomes), std::end(kOutcomes), outcome) != std::end(kOutcomes);
+}
+
 // Linux 6.x's list is longer than any fixed one here stays true: the engine checks the name.
 bool is_capability(std::string_view text) {
   return !text.empty() && text.size() <= 32 && !text.starts_with("CAP_") &&
@@ -77,6 +86,8 @@ std::string check_text(TextRule rule, std::string& text) {
       return is_name(text) ? "" : "is not a name";
     case TextRule::kCapability:
       return is_capability(text) ? "" : "is not a capability";
+    case TextRule::kForward:
+      return is_forward_rule(text) ? "" : "is not `TARGET OUTCOME`";
     case TextRule::kListen: {
       const auto address = parse_listen(text);
       return address ? "" : address.error().context;

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 namespace sandtrap::gate {
 namespace {
 
 constexpr int kReadsPerTurn = 4;  // then the other sessions have their turn
+// An end this close behind output is one that sshd would have met while it still sent that output.
+constexpr std::chrono::microseconds kMoment{2000};
 
 record::Stream recorded_as(ssh::Stream stream) {
   return stream == ssh::Stream::kError ? record::Stream::kError : record::Stream::kOutput;
@@ -62,7 +65,7 @@ void Bridge::feed() {
   for (Source& source : sources_) pump(source);
   if (broken_ || ended_ || sources_[0].open() || sources_[1].open() || !held_.empty()) return;
   ended_ = true;
-  port_.output_ended(options_.channel);
+  port_.output_ended(options_.channel, recent_output());
 }
 
 void Bridge::pump(Source& source) {
@@ -116,7 +119,7 @@ void Bridge::on_readable(Source& source) {
 }
 
 void Bridge::source_ended(Source& source) {
-  if (duplex_) stop_input();  // one descriptor: the program's input went with it
+  if (duplex_) drop_input();  // one descriptor: the program's input went with it
   boost::system::error_code ignored;
   source.descriptor->close(ignored);
 }
@@ -136,6 +139,7 @@ bool Bridge::forward(ssh::Stream stream, base::ByteView data) {
   if (broken_ || data.empty()) return !broken_;
   if (!record(recorded_as(stream), data)) return false;
   (stream == ssh::Stream::kError ? totals_.error : totals_.out) += data.size();
+  note_output(data.size());
   std::size_t sent = 0;
   if (held_.empty()) sent = port_.output(options_.channel, stream, data);
   const base::ByteView rest = data.subspan(sent);
@@ -143,6 +147,17 @@ bool Bridge::forward(ssh::Stream stream, base::ByteView data) {
   held_.push_back({stream, base::Bytes(rest.begin(), rest.end())});
   starved_ = true;
   return true;
+}
+
+void Bridge::note_output(std::size_t size) {
+  const base::Instant now = base::monotonic_now();
+  if (now - last_output_ > kMoment) burst_ = 0;
+  burst_ += size;
+  last_output_ = now;
+}
+
+std::size_t Bridge::recent_output() const {
+  return base::monotonic_now() - last_output_ > kMoment ? 0 : burst_;
 }
 
 bool Bridge::send_held() {

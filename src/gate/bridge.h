@@ -30,7 +30,8 @@ class ChannelPort {
   // Takes what there is room for; returns how much.
   virtual std::size_t output(ssh::ChannelId channel, ssh::Stream stream, base::ByteView data) = 0;
   virtual void consumed(ssh::ChannelId channel, std::size_t n) = 0;
-  virtual void output_ended(ssh::ChannelId channel) = 0;
+  // `recent`: how much output came in the last moment.
+  virtual void output_ended(ssh::ChannelId channel, std::size_t recent) = 0;
   virtual void input_closed(ssh::ChannelId channel) = 0;  // the program reads no more
   // The recording cannot be written (nothing may go on unrecorded), or the stream is broken.
   virtual void failed(ssh::ChannelId channel, const base::Error& error) = 0;
@@ -97,6 +98,8 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   bool deliver(const Source& source, base::ByteView data);
   bool forward(ssh::Stream stream, base::ByteView data);
   bool send_held();
+  void note_output(std::size_t size);
+  std::size_t recent_output() const;
   bool record(record::Stream stream, base::ByteView data);
   void fail(const base::Error& error);
 
@@ -106,6 +109,7 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   void on_writable();
   void end_input();
   void stop_input();
+  void drop_input();
   void drop_backlog();
 
   boost::asio::any_io_executor executor_;
@@ -129,6 +133,8 @@ class Bridge : public std::enable_shared_from_this<Bridge> {
   bool starved_ = false, writing_ = false, input_open_ = true, input_ending_ = false;
   bool ended_ = false, closed_ = false, broken_ = false;
   Totals totals_;
+  base::Instant last_output_{};
+  std::size_t burst_ = 0;  // bytes without a pause
 };
 
 }  // namespace sandtrap::gate

@@ -101,6 +101,13 @@ void Bridge::end_input() {
 
 // The program reads no more: what comes is dropped, and the client told.
 void Bridge::stop_input() {
+  const bool tell = input_open_ && !input_ending_ && !closed_;
+  drop_input();
+  if (tell) port_.input_closed(options_.channel);
+}
+
+// … without a word: sshd finds out by a write that fails, or with the program's end.
+void Bridge::drop_input() {
   if (!input_open_) return;
   input_open_ = false;
   const std::size_t waiting = backlog_.size() - backlog_done_;
@@ -109,9 +116,7 @@ void Bridge::stop_input() {
     boost::system::error_code ignored;
     input_->close(ignored);
   }
-  if (closed_) return;
-  if (waiting > 0) port_.consumed(options_.channel, waiting);
-  if (!input_ending_) port_.input_closed(options_.channel);
+  if (!closed_ && waiting > 0) port_.consumed(options_.channel, waiting);
 }
 
 void Bridge::drop_backlog() {

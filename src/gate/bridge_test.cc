@@ -36,7 +36,7 @@ struct RecordingPort final : ChannelPort {
     return n;
   }
   void consumed(ssh::ChannelId, std::size_t n) override { taken += n; }
-  void output_ended(ssh::ChannelId) override { ended = true; }
+  void output_ended(ssh::ChannelId, std::size_t) override { ended = true; }
   void input_closed(ssh::ChannelId) override { input_gone = true; }
   void failed(ssh::ChannelId, const base::Error& error) override { failure = error.context; }
   bool hold_input(std::int64_t difference) override {

@@ -22,6 +22,12 @@ ssh::Profile profile_for(const config::Settings& settings) {
   profile.auth_methods = "publickey";
   if (profile.passwords) profile.auth_methods += ",password";
   if (profile.keyboard_interactive) profile.auth_methods += ",keyboard-interactive";
+  profile.no_port_forwarding = !settings.forwarding.enabled;
+  profile.xauth = settings.forwarding.x11;
+  profile.forward_rules.clear();
+  for (const std::string& text : settings.forwarding.rules) {
+    if (auto rule = ssh::parse_forward_rule(text)) profile.forward_rules.push_back(*rule);
+  }
   return profile;
 }
 

@@ -31,6 +31,7 @@ struct Program {
   Stage stage = Stage::kNone;
   std::optional<ipc::Pty> pty;
   std::vector<std::pair<std::string, std::string>> env;
+  std::string display;        // DISPLAY, where X11 forwarding was granted
   std::size_t env_bytes = 0;  // of all names and values in `env`
 
   // While kOpening; a new warden is asked again.

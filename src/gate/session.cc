@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "gate/loopback.h"
+
 namespace sandtrap::gate {
 namespace {
 
@@ -36,7 +38,9 @@ Session::Session(Services& services, const Owner& owner, std::shared_ptr<const P
       server_(persona_->profile, persona_->host_keys, services.entropy, persona_->delay_secret,
               opened_),
       timer_(services.executor),
-      read_hint_(kSmallRead) {}
+      read_hint_(kSmallRead) {
+  server_.set_local_port(local_.port);
+}
 
 Session::~Session() = default;
 
@@ -68,6 +72,11 @@ void Session::settle() {
 
 bool Session::feed_starved() {
   bool fed = false;
+  for (auto& [channel, loopback] : loopbacks_) {
+    const std::size_t room = server_.channel_room(channel);
+    if (room != 0) loopback->turn();
+    fed = fed || server_.channel_room(channel) != room;
+  }
   for (auto& [channel, program] : programs_) {
     if (!program.bridge || !program.bridge->starved()) continue;
     const std::size_t room = server_.channel_room(channel);
@@ -177,6 +186,7 @@ std::optional<base::Instant> Session::next_deadline() const {
   consider(warden_deadline_);
   consider(linger_deadline_);
   for (const auto& [channel, program] : programs_) consider(program.recording_deadline);
+  for (const auto& [channel, loopback] : loopbacks_) consider(loopback->deadline());
   return next;
 }
 
@@ -210,6 +220,7 @@ void Session::on_timer() {
   for (auto& [channel, program] : programs_) {
     if (due(program.recording_deadline)) refuse(program, "recording: the scribe does not answer");
   }
+  for (auto& [channel, loopback] : loopbacks_) loopback->tick(now);
   if (due(server_.deadline())) server_.tick(now);
   if (server_.wants_input() && !reading_ && !closing_) read_some();
   turn();

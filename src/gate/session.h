@@ -21,6 +21,8 @@
 
 namespace sandtrap::gate {
 
+class Loopback;
+
 class Session final : public std::enable_shared_from_this<Session>, private ChannelPort {
  public:
   struct Owner {  // called from inside a session's callback; may drop the session
@@ -128,11 +130,19 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   record::Header recording_header(const Program& program) const;
   void run(Program& program, std::optional<RecordingWriter> recording);
 
+  // session_forward.cc: forwardings
+  void handle(const ssh::AgentRequest& event);
+  void handle(const ssh::X11Request& event);
+  void handle(const ssh::DirectOpened& event);
+  std::vector<std::pair<std::string, std::string>> environment(const Program& program) const;
+  void sign_for(ssh::ChannelId channel, const ssh::SignNeeded& needed);
+  bool answer_loopback(const ipc::Signed& message);
+
   // ChannelPort
   std::size_t room(ssh::ChannelId channel) override;
   std::size_t output(ssh::ChannelId channel, ssh::Stream stream, base::ByteView data) override;
   void consumed(ssh::ChannelId channel, std::size_t n) override;
-  void output_ended(ssh::ChannelId channel) override;
+  void output_ended(ssh::ChannelId channel, std::size_t recent) override;
   void input_closed(ssh::ChannelId channel) override;
   void failed(ssh::ChannelId channel, const base::Error& error) override;
   bool hold_input(std::int64_t difference) override;
@@ -155,6 +165,10 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   std::string case_id_, user_;
   std::vector<Question> questions_;
   std::map<ssh::ChannelId, Program> programs_;
+  std::map<ssh::ChannelId, std::unique_ptr<Loopback>> loopbacks_;
+  std::map<std::uint32_t, std::pair<ssh::ChannelId, std::uint32_t>> loopback_questions_;
+  std::uint32_t loopback_signatures_ = 0;
+  std::string agent_socket_;
   std::uint64_t warden_ = 0;  // counts the wardens we have seen
   std::optional<base::Instant> warden_deadline_, linger_deadline_;
 

@@ -161,6 +161,7 @@ void Session::on(const ipc::CaseAssigned& message) {
 void Session::on(const ipc::Signed& message) {
   const std::optional<Question> question = take_question(message.request, false);
   if (!question) return;
+  if (answer_loopback(message)) return turn();
   if (std::holds_alternative<ipc::Prove>(question->message)) {
     server_.submit_proofs(message.request, message.signatures);
   } else {

@@ -77,7 +77,7 @@ void Session::handle(const ssh::OtherChannelRequest& event) {
 }
 
 void Session::handle(const ssh::ForwardRequest& event) {
-  emit(event::ForwardAttempt{event.kind, event.host, event.port, event.originator, false});
+  emit(event::ForwardAttempt{event.kind, event.host, event.port, event.originator, event.accepted});
 }
 
 void Session::handle(const ssh::GlobalRequest& event) {

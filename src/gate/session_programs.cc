@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "gate/loopback.h"
 #include "gate/session.h"
 
 namespace sandtrap::gate {
@@ -94,7 +95,7 @@ void Session::handle(const ssh::ProgramRequest& event) {
   }
   program->request.has_pty = program->pty.has_value();
   if (program->pty) program->request.pty = *program->pty;
-  program->request.env = program->env;
+  program->request.env = environment(*program);
   program->warden = warden_;
   if (!services_.warden.send(program->request) && !warden_deadline_) {
     warden_deadline_ = base::monotonic_now() + services_.warden_patience;
@@ -162,6 +163,12 @@ void Session::handle(const ssh::BreakRequest& event) {
 }
 
 void Session::handle(const ssh::ChannelInput& event) {
+  if (const auto loopback = loopbacks_.find(event.channel); loopback != loopbacks_.end()) {
+    // The view may die with the answer.
+    const base::Bytes data(event.data.begin(), event.data.end());
+    loopback->second->input(data);
+    return server_.channel_consumed(event.channel, data.size());
+  }
   Program* program = find(event.channel);
   if (program == nullptr || !program->bridge) {
     return server_.channel_consumed(event.channel, event.data.size());
@@ -170,6 +177,9 @@ void Session::handle(const ssh::ChannelInput& event) {
 }
 
 void Session::handle(const ssh::ChannelEof& event) {
+  if (const auto loopback = loopbacks_.find(event.channel); loopback != loopbacks_.end()) {
+    return loopback->second->input_ended();
+  }
   Program* program = find(event.channel);
   if (program == nullptr || !program->bridge) return;
   if (!event.closed) return program->bridge->input_ended();
@@ -217,11 +227,11 @@ void Session::exited(Program& program, const ipc::ProcessExited& exit) {
   server_.channel_exited(program.channel, result);
 }
 
-void Session::output_ended(ssh::ChannelId channel) {
+void Session::output_ended(ssh::ChannelId channel, std::size_t recent) {
   Program* program = find(channel);
   if (program == nullptr) return;
   program->output_ended = true;
-  server_.channel_output_eof(channel);
+  server_.channel_output_eof(channel, recent);
   const bool orphaned = program->warden != warden_ || !services_.warden.up();
   if (orphaned && program->stage == Program::Stage::kRunning) {
     exited(*program, {id_, channel, 2, 0, false});
@@ -242,6 +252,7 @@ void Session::end_program(Program& program) {
 }
 
 void Session::handle(const ssh::ChannelClosed& event) {
+  loopbacks_.erase(event.channel);
   Program* program = find(event.channel);
   if (program == nullptr) return;
   end_program(*program);

@@ -71,7 +71,6 @@ void Channel::peer_close(std::vector<Event>& events) {
     if (!close_sent_) events.emplace_back(ChannelEof{id_, true});
     flush_exit();
   }
-  close_when_done();
 }
 
 void Channel::peer_eow(std::vector<Event>& events) {
@@ -80,7 +79,6 @@ void Channel::peer_eow(std::vector<Event>& events) {
   output_ = Half::kClosed;  // sshd closes its end of the pipe, and sends no EOF
   events.emplace_back(ChannelEof{id_, true});
   flush_exit();
-  close_when_done();
 }
 
 void Channel::started(bool reply) {
@@ -127,7 +125,6 @@ void Channel::consumed(std::size_t n) {
   grow_window();
   if (input_ == Half::kDraining && unconsumed_ == 0) {
     input_ = Half::kClosed;
-    close_when_done();
   }
 }
 
@@ -157,21 +154,43 @@ void Channel::input_closed() {
   if (phase_ == Phase::kRunning) write_failed();
 }
 
-void Channel::output_eof() {
+void Channel::output_eof(bool status_first) {
   if (phase_ != Phase::kRunning && phase_ != Phase::kExited) return;
-  if (output_ == Half::kOpen) {
-    output_ = Half::kClosed;
-    send_message(message::kChannelEof);
+  if (output_ == Half::kOpen && status_first && phase_ == Phase::kRunning) {
+    eof_held_ = true;
+    return;
   }
+  if (status_first) flush_exit();
+  close_output();
   flush_exit();
-  close_when_done();
+}
+
+void Channel::close_output() {
+  eof_held_ = false;
+  if (output_ != Half::kOpen) return;
+  output_ = Half::kClosed;
+  send_message(message::kChannelEof);
 }
 
 void Channel::exited(const Exit& exit) {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kExited;
   exit_ = exit;
-  if (output_ == Half::kClosed) flush_exit();
+  if (output_ == Half::kClosed) return flush_exit();
+  if (eof_held_) flush_end();
+}
+
+// What waited long enough for its other half.
+void Channel::flush_end() {
+  flush_exit();
+  if (!eof_held_) return;
+  close_output();
+}
+
+void Channel::opened_direct() {
+  is_direct = true;
+  phase_ = Phase::kRunning;
+  local_window_ = profile_.window;
 }
 
 void Channel::flush_exit() {
@@ -179,7 +198,6 @@ void Channel::flush_exit() {
   send_exit(*exit_);
   exit_.reset();
   write_failed();  // nobody reads its stdin now: sshd emulates a failed write
-  close_when_done();
 }
 
 void Channel::send_exit(const Exit& exit) {
@@ -195,9 +213,11 @@ void Channel::send_exit(const Exit& exit) {
   sink_.send(w.view());
 }
 
-void Channel::close_when_done() {
+// sshd sends CLOSE at the end of a round of its loop, behind all answers to what came with it.
+void Channel::end_round() {
   if (close_sent_ || input_ != Half::kClosed || output_ != Half::kClosed) return;
-  const bool program_over = phase_ == Phase::kLarval || (phase_ == Phase::kExited && !exit_);
+  const bool program_over =
+      phase_ == Phase::kLarval || is_direct || (phase_ == Phase::kExited && !exit_);
   if (!program_over) return;
   send_message(message::kChannelClose);
   close_sent_ = true;

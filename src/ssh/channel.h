@@ -53,13 +53,18 @@ class Channel {
   void send_output(Stream stream, ByteView data);  // data.size() <= room()
   void consumed(std::size_t n);
   void input_closed();
-  void output_eof();
+  void output_eof(bool status_first = false);  // if the program's end is told before the EOF
   void exited(const Exit& exit);
-  bool exit_waits() const { return exit_.has_value(); }  // for the end of the output
-  void flush_exit();
+  bool end_waits() const { return exit_.has_value() || eof_held_; }  // one for the other
+  void flush_end();
+  void end_round();  // sends CLOSE where all is over
+  void opened_direct();  // no session: what runs behind it is our own server
 
   bool has_pty = false;
+  std::optional<std::uint32_t> display;  // X11 forwarding
+  std::vector<ChannelId> listeners;      // its numbers, free with the channel's own
   bool is_subsystem = false;
+  bool is_direct = false;
   bool want_reply = false;  // of the program request under way
   std::uint32_t env_requests = 0;
 
@@ -69,7 +74,8 @@ class Channel {
   void grow_window();
   void write_failed();
   void send_exit(const Exit& exit);
-  void close_when_done();
+  void flush_exit();
+  void close_output();
   void send_message(std::uint8_t type);
 
   const Profile& profile_;
@@ -83,6 +89,7 @@ class Channel {
   Phase phase_ = Phase::kLarval;
   Half input_ = Half::kOpen, output_ = Half::kOpen;
   bool sends_eow_;
+  bool eof_held_ = false;  // until the program's end is told
   bool eof_received_ = false, eow_received_ = false;
   bool close_received_ = false, close_sent_ = false;
 };

@@ -9,6 +9,7 @@
 
 #include "ssh/connection.h"
 #include "ssh/connection_recorder_test.h"
+#include "support/ssh_client.h"
 
 namespace sandtrap::ssh {
 
@@ -21,14 +22,19 @@ class ChannelTest : public ::testing::Test {
 
   Connection& connection() {
     if (!connection_) {
-      connection_.emplace(profile_, kNoKeys, sink_, events_,
-                          ConnectionPeer{user_, software_, {}, "ssh-ed25519", ""});
+      connection_.emplace(profile_, kNoKeys, sink_, events_, entropy_,
+                          ConnectionPeer{user_, software_, {}, "ssh-ed25519", "", 0});
     }
     return *connection_;
   }
   Lines after(const Writer& w) {
     payload_ = w.bytes();
     connection().handle(Packet{1, payload_});
+    connection().collect();
+    return sink_.take();
+  }
+  Lines taken() {
+    connection().collect();
     return sink_.take();
   }
   void open(std::uint32_t window = 1U << 20, std::uint32_t max_packet = 32768) {
@@ -58,6 +64,7 @@ class ChannelTest : public ::testing::Test {
   Lines finish(const Exit& exit = ExitStatus{0}) {
     connection().output_eof(0);
     connection().exited(0, exit);
+    connection().collect();
     return sink_.take();
   }
   static Writer pty(std::string_view modes = std::string_view("\x80\0\0\x96\0\0", 6)) {
@@ -66,6 +73,7 @@ class ChannelTest : public ::testing::Test {
 
   Profile profile_;
   PacketRecorder sink_;
+  test::SeededEntropy entropy_{1};
   std::vector<Event> events_;
   std::string user_ = "admin", software_ = "OpenSSH_9.2p1";
   std::optional<Connection> connection_;

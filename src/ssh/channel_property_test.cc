@@ -8,6 +8,7 @@
 
 #include "ssh/connection.h"
 #include "ssh/connection_recorder_test.h"
+#include "support/ssh_client.h"
 
 namespace sandtrap::ssh {
 namespace {
@@ -87,13 +88,15 @@ class Books final : public PacketSink {
 class Life {
  public:
   Life() {
+    profile_.status_first_quiet = profile_.status_first_output = 500;
     profile_.window = books_.window_limit = 200000;
-    connection_.emplace(profile_, kNoKeys, books_, events_,
-                        ConnectionPeer{"admin", "OpenSSH_9.2p1", {}, "ssh-ed25519", ""});
+    connection_.emplace(profile_, kNoKeys, books_, events_, entropy_,
+                        ConnectionPeer{"admin", "OpenSSH_9.2p1", {}, "ssh-ed25519", "", 22});
   }
 
   void step(int operation, std::uint32_t a, std::uint32_t b) {
     act(operation, a, b);
+    connection_->collect();
     take_events();
   }
   bool died() const { return books_.died; }
@@ -132,7 +135,7 @@ class Life {
         return connection_->output(id, b % 3 == 0 ? Stream::kError : Stream::kOutput, data);
       }
       case 8:
-        return connection_->output_eof(id);
+        return connection_->output_eof(id, b % 3);
       case 9:
         return connection_->exited(id, ExitStatus{b});
       case 10:
@@ -184,6 +187,7 @@ class Life {
 
   Profile profile_;
   Books books_;
+  test::SeededEntropy entropy_{5};
   std::vector<Event> events_;
   std::optional<Connection> connection_;
   std::uint32_t next_number_ = 0;

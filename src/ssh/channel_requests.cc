@@ -9,6 +9,7 @@ namespace sandtrap::ssh {
 namespace {
 
 using Verdict = RequestVerdict;
+constexpr std::size_t kLoopbackAddresses = 2;
 constexpr std::uint32_t kMaxEnvRequests = 129;  // sshd: "too many env vars"
 
 // The names sshd knows on Linux, which has no SIGINFO.
@@ -61,27 +62,49 @@ Verdict subsystem(Reader& in, const RequestContext& c) {
   return program(ProgramKind::kSubsystem, in, c);
 }
 
-// sshd without xauth(1): a believable server that cannot forward X11.
+// What sshd would hand to xauth(1).
+bool valid_for_xauth(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view(".:/-_").find(c) != std::string_view::npos;
+  });
+}
+
 Verdict x11_req(Reader& in, const RequestContext& c) {
-  in.boolean();
-  in.text();
-  in.text();
-  in.u32();
+  X11Request request{c.channel.id(), c.free_display, 0, in.boolean(), {}, {}};
+  request.protocol = in.text();
+  request.cookie = in.text();
+  request.screen = in.u32();
   if (!in.done()) return Verdict::kMalformed;
-  c.events.emplace_back(OtherChannelRequest{c.channel.id(), "x11-req"});
-  c.sink.send(Writer(message::kDebug)
-                  .boolean(false)
-                  .string("No xauth program; cannot forward X11.")
-                  .string("")
-                  .view());
-  return Verdict::kFailure;
+  const auto refuse = [&c] {
+    c.events.emplace_back(OtherChannelRequest{c.channel.id(), "x11-req"});
+    return Verdict::kFailure;
+  };
+  if (!valid_for_xauth(request.protocol) || !valid_for_xauth(request.cookie)) return refuse();
+  if (!c.profile.xauth) {
+    c.sink.send(Writer(message::kDebug)
+                    .boolean(false)
+                    .string("No xauth program; cannot forward X11.")
+                    .string("")
+                    .view());
+    return refuse();
+  }
+  if (c.channel.display) return refuse();
+  c.channel.listeners = c.listen(kLoopbackAddresses);
+  if (c.channel.listeners.empty()) return refuse();
+  c.channel.display = c.free_display;
+  c.events.emplace_back(std::move(request));
+  return Verdict::kSuccess;
 }
 
 Verdict auth_agent_req(Reader& in, const RequestContext& c) {
   if (!in.done()) return Verdict::kMalformed;
-  c.events.emplace_back(OtherChannelRequest{c.channel.id(), "auth-agent-req@openssh.com"});
-  if (c.agent_requested) return Verdict::kFailure;
+  if (c.agent_requested || c.listen(1).empty()) {
+    c.events.emplace_back(OtherChannelRequest{c.channel.id(), "auth-agent-req@openssh.com"});
+    return Verdict::kFailure;
+  }
   c.agent_requested = true;
+  c.events.emplace_back(AgentRequest{c.channel.id()});
   return Verdict::kSuccess;
 }
 
@@ -143,9 +166,10 @@ constexpr Handler kHandlers[] = {
 RequestVerdict handle_channel_request(std::string_view type, Reader body,
                                       const RequestContext& context) {
   // Once the program is gone its session is released, and everything is refused.
+  const bool session = !context.channel.is_direct;
   const bool larval = context.channel.phase() == Channel::Phase::kLarval;
   for (const Handler& handler : kHandlers) {
-    if (handler.type != type || (handler.larval_only && !larval)) continue;
+    if (!session || handler.type != type || (handler.larval_only && !larval)) continue;
     return handler.handle(body, context);
   }
   if (type == "eow@openssh.com") {

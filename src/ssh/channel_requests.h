@@ -2,6 +2,7 @@
 // Used by Connection only.
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct RequestContext {
   PacketSink& sink;
   std::vector<Event>& events;
   bool& agent_requested;  // sshd's flag is per connection
+  // Takes channel numbers for that many listening sockets; empty: none left.
+  std::function<std::vector<ChannelId>(std::size_t)> listen;
+  std::uint32_t free_display;  // the next number for DISPLAY
   bool refuse_signals;
 };
 

@@ -18,7 +18,7 @@ TEST_F(ChannelTest, ProgramStartGrowsTheWindowThenSucceeds) {
   EXPECT_EQ(program.command, "id");
   EXPECT_FALSE(connection().session_started());
   connection().submit_program(0, true);
-  EXPECT_EQ(sink_.take(), (Lines{"ADJUST 7 1000000", "SUCCESS 7"}));
+  EXPECT_EQ(taken(), (Lines{"ADJUST 7 1000000", "SUCCESS 7"}));
   EXPECT_TRUE(connection().session_started());
   EXPECT_FALSE(connection().waiting());
 }
@@ -27,17 +27,17 @@ TEST_F(ChannelTest, ProgramStartWithoutReplyOnlyGrowsTheWindow) {
   open();
   after(request("shell", false));
   connection().submit_program(0, true);
-  EXPECT_EQ(sink_.take(), Lines{"ADJUST 7 1000000"});
+  EXPECT_EQ(taken(), Lines{"ADJUST 7 1000000"});
 }
 
 TEST_F(ChannelTest, FailedSubsystemLeavesTheChannelUsable) {
   open();
   after(request("subsystem").string("sftp"));
   connection().submit_program(0, false);
-  EXPECT_EQ(sink_.take(), Lines{"FAILURE 7"});
+  EXPECT_EQ(taken(), Lines{"FAILURE 7"});
   after(request("shell"));
   connection().submit_program(0, true);
-  EXPECT_EQ(sink_.take(), (Lines{"ADJUST 7 1000000", "SUCCESS 7"}));
+  EXPECT_EQ(taken(), (Lines{"ADJUST 7 1000000", "SUCCESS 7"}));
 }
 
 TEST_F(ChannelTest, RequestsOnARunningChannel) {

@@ -46,7 +46,7 @@ TEST_F(ChannelTest, WindowGrowsAfterEveryFourthFullPacket) {
     const auto input = take_event<ChannelInput>(events_);
     EXPECT_EQ(input.data.size(), 32768U);
     connection().consumed(0, input.data.size());
-    for (std::string& line : sink_.take()) all.push_back(std::to_string(i) + " " + line);
+    for (std::string& line : taken()) all.push_back(std::to_string(i) + " " + line);
   }
   EXPECT_EQ(all, (Lines{"3 ADJUST 7 131072", "7 ADJUST 7 131072"}));
 }
@@ -56,11 +56,11 @@ TEST_F(ChannelTest, WindowGrowsOnlyByWhatWasConsumed) {
   run();
   for (int i = 0; i < 20; ++i) after(data(32768));
   EXPECT_EQ(events_.size(), 20U);
-  EXPECT_EQ(sink_.take(), Lines{});
+  EXPECT_EQ(taken(), Lines{});
   connection().consumed(0, 1);
-  EXPECT_EQ(sink_.take(), Lines{"ADJUST 7 1"});
+  EXPECT_EQ(taken(), Lines{"ADJUST 7 1"});
   connection().consumed(0, 1U << 30);  // more than there is
-  EXPECT_EQ(sink_.take(), Lines{fmt::format("ADJUST 7 {}", 20 * 32768 - 1)});
+  EXPECT_EQ(taken(), Lines{fmt::format("ADJUST 7 {}", 20 * 32768 - 1)});
 }
 
 TEST_F(ChannelTest, DataBeyondPacketSizeOrWindowIsDropped) {
@@ -135,12 +135,47 @@ TEST_F(ChannelTest, ExitWaitsAMomentForTheEndOfOutput) {
   open();
   run();
   connection().exited(0, ExitStatus{0});
-  EXPECT_EQ(sink_.take(), Lines{});
+  EXPECT_EQ(taken(), Lines{});
   output("late");
   ASSERT_TRUE(connection().deadline());
   connection().output_eof(0);
-  EXPECT_EQ(sink_.take(), (Lines{"EOF 7", "EXIT-STATUS 7 false 0",
-                                 "REQUEST 7 false eow@openssh.com", "CLOSE 7"}));
+  EXPECT_EQ(taken(), (Lines{"EOF 7", "EXIT-STATUS 7 false 0", "REQUEST 7 false eow@openssh.com",
+                            "CLOSE 7"}));
+}
+
+TEST_F(ChannelTest, StatusOvertakesTheEofWhereTheRaceSaysSo) {
+  profile_.status_first_output = 1000;
+  for (const bool exit_first : {true, false}) {
+    connection_.reset();
+    open();
+    run();
+    if (exit_first) connection().exited(0, ExitStatus{0});
+    connection().output_eof(0, 5);
+    if (!exit_first) {
+      EXPECT_EQ(taken(), Lines{});  // held for the exit
+      ASSERT_TRUE(connection().deadline());
+      connection().exited(0, ExitStatus{0});
+    }
+    EXPECT_EQ(taken(), (Lines{"EXIT-STATUS 7 false 0", "REQUEST 7 false eow@openssh.com", "EOF 7",
+                              "CLOSE 7"}));
+  }
+}
+
+TEST_F(ChannelTest, AHeldEofComesAloneWhereTheProgramGoesOn) {
+  using namespace std::chrono_literals;
+  profile_.status_first_bulk = 1000;
+  open();
+  run();
+  connection().output_eof(0, profile_.bulk_output);
+  const Instant now{1h};
+  connection().tick(now);
+  EXPECT_EQ(taken(), Lines{});
+  connection().tick(*connection().deadline());
+  EXPECT_EQ(taken(), Lines{"EOF 7"});
+  EXPECT_FALSE(connection().deadline());
+  connection().exited(0, ExitStatus{3});
+  EXPECT_EQ(taken(),
+            (Lines{"EXIT-STATUS 7 false 3", "REQUEST 7 false eow@openssh.com", "CLOSE 7"}));
 }
 
 TEST_F(ChannelTest, ExitIsToldThoughABackgroundProcessHoldsTheOutput) {
@@ -150,14 +185,14 @@ TEST_F(ChannelTest, ExitIsToldThoughABackgroundProcessHoldsTheOutput) {
   connection().exited(0, ExitStatus{0});
   const Instant now{1h};
   connection().tick(now);  // starts the wait
-  EXPECT_EQ(sink_.take(), Lines{});
+  EXPECT_EQ(taken(), Lines{});
   ASSERT_GT(*connection().deadline(), now);
   connection().tick(*connection().deadline());
-  EXPECT_EQ(sink_.take(), (Lines{"EXIT-STATUS 7 false 0", "REQUEST 7 false eow@openssh.com"}));
+  EXPECT_EQ(taken(), (Lines{"EXIT-STATUS 7 false 0", "REQUEST 7 false eow@openssh.com"}));
   EXPECT_FALSE(connection().deadline());
   EXPECT_EQ(output("still here"), Lines{"DATA 7 still here"});
   connection().output_eof(0);
-  EXPECT_EQ(sink_.take(), (Lines{"EOF 7", "CLOSE 7"}));
+  EXPECT_EQ(taken(), (Lines{"EOF 7", "CLOSE 7"}));
 }
 
 TEST_F(ChannelTest, ClientCloseWhileRunning) {
@@ -169,7 +204,8 @@ TEST_F(ChannelTest, ClientCloseWhileRunning) {
   EXPECT_EQ(output("nobody hears"), Lines{});
   connection().output_eof(0);
   connection().exited(0, ExitSignal{"HUP", false});
-  EXPECT_EQ(sink_.take(), (Lines{"EXIT-SIGNAL 7 false HUP false", "CLOSE 7"}));
+  EXPECT_EQ(taken(), (Lines{"EXIT-SIGNAL 7 false HUP false", "CLOSE 7"}));
+  connection().collect();
   EXPECT_EQ(take_event<ChannelClosed>(events_).channel, 0U);
 }
 
@@ -190,7 +226,7 @@ TEST_F(ChannelTest, ClosedStdinSendsEowAndKeepsTheWindowMoving) {
   open();
   run();
   connection().input_closed(0);
-  EXPECT_EQ(sink_.take(), Lines{"REQUEST 7 false eow@openssh.com"});
+  EXPECT_EQ(taken(), Lines{"REQUEST 7 false eow@openssh.com"});
   Lines all;
   for (int i = 0; i < 4; ++i) all = after(data(32768));
   EXPECT_EQ(all, Lines{"ADJUST 7 131072"});
@@ -218,7 +254,7 @@ TEST_F(ChannelTest, CallsForUnknownChannelsDoNothing) {
   connection().input_closed(0);
   connection().exited(4, ExitStatus{1});
   EXPECT_EQ(connection().room(5), 0U);
-  EXPECT_EQ(sink_.take(), Lines{});
+  EXPECT_EQ(taken(), Lines{});
 }
 
 }  // namespace

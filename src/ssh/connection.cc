@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "ssh/channel_messages.h"
@@ -12,6 +13,12 @@ namespace {
 
 // How long exit-status waits for the end of the output that usually comes just before it.
 constexpr auto kExitGrace = std::chrono::milliseconds(50);
+
+std::uint32_t draw_per_mille(base::Entropy& entropy) {
+  std::uint8_t bytes[4];
+  entropy.fill(bytes);
+  return load_u32(bytes) % 1000;
+}
 
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> prefixes) {
   for (const std::string_view prefix : prefixes) {
@@ -34,13 +41,16 @@ bool client_takes_host_keys(std::string_view software) {
 }
 
 Connection::Connection(const Profile& profile, const std::vector<HostKey>& keys, PacketSink& sink,
-                       std::vector<Event>& events, ConnectionPeer peer)
+                       std::vector<Event>& events, base::Entropy& entropy, ConnectionPeer peer)
     : profile_(profile),
       keys_(keys),
       sink_(sink),
       events_(events),
+      entropy_(entropy),
       peer_(std::move(peer)),
-      sends_eow_(client_knows_eow(peer_.client_software)) {}
+      sends_eow_(client_knows_eow(peer_.client_software)) {
+  if (peer_.local_port != 0) listeners_.occupy(peer_.local_port);
+}
 
 struct Connection::Handler {
   std::uint8_t type;
@@ -85,7 +95,7 @@ void Connection::send_debug(std::string_view text) {
 }
 
 Channel* Connection::find(ChannelId id) const {
-  return id < channels_.size() ? channels_[id].get() : nullptr;
+  return id < slots_.size() ? slots_[id].channel.get() : nullptr;
 }
 
 std::optional<std::uint32_t> Connection::packet_channel_id(Reader& in, std::string_view what) {
@@ -151,7 +161,6 @@ void Connection::eof(Reader in) {
   if (channel == nullptr) return;
   if (!in.done()) return sink_.disconnect("Invalid ieof message", "malformed channel message");
   channel->peer_eof(events_);
-  after(channel->id());
 }
 
 void Connection::close(Reader in) {
@@ -159,7 +168,6 @@ void Connection::close(Reader in) {
   if (channel == nullptr) return;
   if (!in.done()) return sink_.disconnect("Invalid oclose message", "malformed channel message");
   channel->peer_close(events_);
-  after(channel->id());
 }
 
 void Connection::channel_request(Reader in) {
@@ -176,8 +184,14 @@ void Connection::channel_request(Reader in) {
     return;
   }
   // sshd needs its privilege-separated monitor to pass a signal on, and root has none.
-  const RequestContext context{*channel, profile_,         sink_,
-                               events_,  agent_requested_, peer_.user == "root"};
+  const RequestContext context{*channel,
+                               profile_,
+                               sink_,
+                               events_,
+                               agent_requested_,
+                               [this](std::size_t sockets) { return take_numbers(sockets); },
+                               free_display(),
+                               peer_.user == "root"};
   const RequestVerdict verdict = handle_channel_request(type, in, context);
   switch (verdict) {
     case RequestVerdict::kMalformed:
@@ -198,7 +212,6 @@ void Connection::channel_request(Reader in) {
                    .u32(channel->remote_id())
                    .view());
   }
-  after(channel->id());
 }
 
 void Connection::submit_program(ChannelId id, bool started) {
@@ -229,63 +242,66 @@ void Connection::output(ChannelId id, Stream stream, ByteView data) {
 
 void Connection::consumed(ChannelId id, std::size_t n) {
   Channel* channel = find(id);
-  if (channel == nullptr) return;
-  channel->consumed(n);
-  after(id);
+  if (channel != nullptr) channel->consumed(n);
 }
 
-void Connection::output_eof(ChannelId id) {
+void Connection::output_eof(ChannelId id, std::size_t recent) {
   Channel* channel = find(id);
   if (channel == nullptr) return;
-  channel->output_eof();
-  after(id);
+  const std::uint32_t chance = recent == 0                     ? profile_.status_first_quiet
+                               : recent < profile_.bulk_output ? profile_.status_first_output
+                                                               : profile_.status_first_bulk;
+  channel->output_eof(chance != 0 && draw_per_mille(entropy_) < chance);
+  exit_waits_ = exit_waits_ || channel->end_waits();
 }
 
 void Connection::exited(ChannelId id, const Exit& exit) {
   Channel* channel = find(id);
   if (channel == nullptr) return;
   channel->exited(exit);
-  exit_waits_ = exit_waits_ || channel->exit_waits();
-  after(id);
+  exit_waits_ = exit_waits_ || channel->end_waits();
 }
 
 void Connection::input_closed(ChannelId id) {
   Channel* channel = find(id);
-  if (channel == nullptr) return;
-  channel->input_closed();
-  after(id);
+  if (channel != nullptr) channel->input_closed();
 }
 
 // The first tick after an exit starts the wait: exited() is told no time.
 std::optional<Instant> Connection::deadline() const {
-  if (!exit_waits_) return std::nullopt;
-  return exit_deadline_.value_or(Instant{});
+  std::optional<Instant> next = forward_deadline();
+  if (!exit_waits_) return next;
+  const Instant end = exit_deadline_.value_or(Instant{});
+  return next ? std::min(*next, end) : end;
 }
 
 void Connection::tick(Instant now) {
+  tick_forwards(now);
   if (!exit_waits_) return;
   if (!exit_deadline_) exit_deadline_ = now + kExitGrace;
   if (now < *exit_deadline_) return;
   exit_waits_ = false;
   exit_deadline_.reset();
-  for (ChannelId id = 0; id < channels_.size(); ++id) {
-    if (channels_[id] == nullptr) continue;
-    channels_[id]->flush_exit();
-    after(id);
+  for (const Slot& slot : slots_) {
+    if (slot.channel) slot.channel->flush_end();
   }
 }
 
-void Connection::after(ChannelId id) {
-  Channel* channel = find(id);
-  if (channel == nullptr || !channel->finished()) return;
-  channels_[id].reset();
-  events_.emplace_back(ChannelClosed{id});
+void Connection::collect() {
+  for (ChannelId id = 0; id < slots_.size(); ++id) {
+    if (!slots_[id].channel) continue;
+    slots_[id].channel->end_round();
+    if (!slots_[id].channel->finished()) continue;
+    release(slots_[id].channel->listeners);
+    slots_[id] = {};
+    events_.emplace_back(ChannelClosed{id});
+  }
 }
 
 std::size_t Connection::memory_used() const {
-  std::size_t used = sizeof(*this) + channels_.capacity() * sizeof(channels_[0]);
-  for (const auto& channel : channels_) used += channel ? sizeof(Channel) : 0;
-  return used;
+  std::size_t used = sizeof(*this) + slots_.capacity() * sizeof(slots_[0]);
+  for (const Slot& slot : slots_) used += slot.channel ? sizeof(Channel) : 0;
+  return used + connecting_.capacity() * sizeof(Pending);
 }
 
 }  // namespace sandtrap::ssh

@@ -1,5 +1,5 @@
 // GLOBAL_REQUESTs (RFC 4254 §4 and OpenSSH's PROTOCOL): host key announcement and proofs,
-// no-more-sessions, and forwardings, which are recorded and refused.
+// no-more-sessions. Forwardings are in connection_forward.cc.
 #include <algorithm>
 
 #include "ssh/channel_messages.h"
@@ -42,14 +42,10 @@ void Connection::global_request(Reader in) {
   const bool want_reply = in.boolean();
   if (!in.ok()) return malformed("global request");
   Answer answer = Answer::kFailure;
-  if (name == "tcpip-forward") {
-    answer = tcpip_forward(in, want_reply);
-  } else if (name == "cancel-tcpip-forward") {
-    answer = cancel_forward(in, false);
-  } else if (name == "streamlocal-forward@openssh.com") {
-    answer = streamlocal_forward(in);
-  } else if (name == "cancel-streamlocal-forward@openssh.com") {
-    answer = cancel_forward(in, true);
+  if (name == "tcpip-forward" || name == "cancel-tcpip-forward" ||
+      name == "streamlocal-forward@openssh.com" ||
+      name == "cancel-streamlocal-forward@openssh.com") {
+    answer = forward_request(name, in, want_reply);
   } else if (name == "hostkeys-prove-00@openssh.com") {
     answer = prove_host_keys(in, want_reply);
   } else {
@@ -61,36 +57,6 @@ void Connection::global_request(Reader in) {
   }
   if (answer == Answer::kMalformed) return malformed("global request");
   if (answer != Answer::kLater) answer_global(want_reply, answer == Answer::kSuccess);
-}
-
-Connection::Answer Connection::tcpip_forward(Reader& in, bool want_reply) {
-  ForwardRequest request{"tcpip-forward", std::string(in.text()), in.u32(), {}};
-  if (!in.ok()) return Answer::kMalformed;
-  // Where forwarding is allowed the listener fails to bind, which sshd does not explain.
-  if (profile_.no_port_forwarding || (request.port == 0 && !want_reply)) {
-    send_debug("Server has disabled port forwarding.");
-  }
-  events_.emplace_back(std::move(request));
-  return Answer::kFailure;
-}
-
-Connection::Answer Connection::streamlocal_forward(Reader& in) {
-  ForwardRequest request{"streamlocal-forward@openssh.com", std::string(in.text()), 0, {}};
-  if (!in.ok()) return Answer::kMalformed;
-  if (profile_.no_port_forwarding) send_debug("Server has disabled streamlocal forwarding.");
-  events_.emplace_back(std::move(request));
-  return Answer::kFailure;
-}
-
-Connection::Answer Connection::cancel_forward(Reader& in, bool streamlocal) {
-  ForwardRequest request{
-      streamlocal ? "cancel-streamlocal-forward@openssh.com" : "cancel-tcpip-forward",
-      std::string(in.text()),
-      streamlocal ? 0 : in.u32(),
-      {}};
-  if (!in.ok()) return Answer::kMalformed;
-  events_.emplace_back(std::move(request));
-  return Answer::kFailure;  // there is none to cancel
 }
 
 // sshd signs with the algorithm of the key exchange if that was RSA, else with the best one that

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ssh/connection_recorder_test.h"
+#include "support/ssh_client.h"
 
 namespace sandtrap::ssh {
 namespace {
@@ -16,13 +17,14 @@ class ConnectionTest : public ::testing::Test {
   void packet(const Writer& w) {
     payload_ = w.bytes();  // what ChannelInput points into
     connection().handle(Packet{sequence_++, payload_});
+    connection().collect();
   }
   Lines after(const Writer& w) {
     packet(w);
     return sink_.take();
   }
   Connection& connection() {
-    if (!connection_) connection_.emplace(profile_, kKeys, sink_, events_, peer_);
+    if (!connection_) connection_.emplace(profile_, kKeys, sink_, events_, entropy_, peer_);
     return *connection_;
   }
   static Writer open(std::uint32_t remote_id, std::string_view type = "session",
@@ -39,9 +41,14 @@ class ConnectionTest : public ::testing::Test {
 
   Profile profile_;
   PacketRecorder sink_;
+  test::SeededEntropy entropy_{1};
   std::vector<Event> events_;
-  ConnectionPeer peer_{"admin", "OpenSSH_9.2p1", base::to_bytes("sid"), "ssh-ed25519",
-                       "ssh-ed25519,rsa-sha2-256,rsa-sha2-512"};
+  ConnectionPeer peer_{"admin",
+                       "OpenSSH_9.2p1",
+                       base::to_bytes("sid"),
+                       "ssh-ed25519",
+                       "ssh-ed25519,rsa-sha2-256,rsa-sha2-512",
+                       22};
   std::optional<Connection> connection_;
   Bytes payload_;
   std::uint32_t sequence_ = 9;
@@ -103,19 +110,67 @@ TEST_F(ConnectionTest, OtherChannelTypesAreRefusedWithReasonTwo) {
   }
 }
 
-TEST_F(ConnectionTest, DirectTcpip) {
-  const auto direct = [](std::uint32_t port) {
-    return open(5, "direct-tcpip").string("mail.example").u32(port).string("127.0.0.1").u32(4000);
-  };
-  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 2 Connection refused"});
-  EXPECT_EQ(after(direct(65536)), Lines{"OPEN_FAILURE 5 1 open failed"});
+Writer direct_tcpip(std::string_view host, std::uint32_t port) {
+  Writer w(message::kChannelOpen);
+  w.string("direct-tcpip").u32(5).u32(1000).u32(1000);
+  w.string(host).u32(port).string("127.0.0.1").u32(4000);
+  return w;
+}
+
+TEST_F(ConnectionTest, DirectTcpipFailsAtOnceOnThisHost) {
+  profile_.forward_rules = {{"localhost", ForwardOutcome::kRefused}};
+  EXPECT_EQ(after(direct_tcpip("127.0.0.1", 25)), Lines{"OPEN_FAILURE 5 2 Connection refused"});
   const auto request = take_event<ForwardRequest>(events_);
-  EXPECT_EQ(request.host, "mail.example");
+  EXPECT_EQ(request.host, "127.0.0.1");
   EXPECT_EQ(request.port, 25U);
   EXPECT_EQ(request.originator, "127.0.0.1:4000");
+  EXPECT_FALSE(request.accepted);
+  EXPECT_EQ(after(direct_tcpip("127.0.0.1", 65536)), Lines{"OPEN_FAILURE 5 1 open failed"});
+  EXPECT_EQ(after(direct_tcpip("255.255.255.255", 80)), Lines{"OPEN_FAILURE 5 2 open failed"});
+  EXPECT_EQ(after(direct_tcpip("", 80)), Lines{"OPEN_FAILURE 5 2 Name or service not known"});
   connection_.reset();
   profile_.no_port_forwarding = true;
-  EXPECT_EQ(after(direct(25)), Lines{"OPEN_FAILURE 5 1 open failed"});
+  EXPECT_EQ(after(direct_tcpip("127.0.0.1", 25)), Lines{"OPEN_FAILURE 5 1 open failed"});
+}
+
+TEST_F(ConnectionTest, DirectTcpipFailsAsSlowlyAsARealConnection) {
+  using namespace std::chrono_literals;
+  Instant now{1h};
+  EXPECT_EQ(after(direct_tcpip("192.0.2.1", 25)), Lines{});
+  connection().tick(now);
+  EXPECT_FALSE(connection().waiting());  // other channels go on
+  EXPECT_EQ(after(open(6)), Lines{"OPENED 6 1 0 32768"});
+  EXPECT_GE(*connection().deadline() - now, profile_.forward_timing.timeout_min);
+  now = *connection().deadline();
+  connection().tick(now);
+  EXPECT_EQ(sink_.take(), Lines{"OPEN_FAILURE 5 2 Connection timed out"});
+  EXPECT_FALSE(connection().deadline());
+  EXPECT_EQ(after(open(7)), Lines{"OPENED 7 0 0 32768"});
+}
+
+TEST_F(ConnectionTest, AResolverHoldsTheWholeConnection) {
+  using namespace std::chrono_literals;
+  profile_.forward_rules = {{"unresolvable", ForwardOutcome::kUnknownName}};
+  Instant now{1h};
+  EXPECT_EQ(after(direct_tcpip("mail.invalid", 25)), Lines{});
+  EXPECT_TRUE(connection().waiting());
+  connection().tick(now);
+  connection().tick(*connection().deadline());
+  EXPECT_EQ(sink_.take(), Lines{"OPEN_FAILURE 5 2 Name or service not known"});
+  EXPECT_FALSE(connection().waiting());
+}
+
+TEST_F(ConnectionTest, OurOwnPortIsAnswered) {
+  EXPECT_EQ(after(direct_tcpip("localhost", 22)), Lines{"OPENED 5 0 2097152 32768"});
+  EXPECT_TRUE(take_event<ForwardRequest>(events_).accepted);
+  EXPECT_EQ(take_event<DirectOpened>(events_).channel, 0U);
+  connection().output(0, Stream::kOutput, base::as_bytes("SSH-2.0-x"));
+  EXPECT_EQ(sink_.take(), Lines{"DATA 5 SSH-2.0-x"});
+  EXPECT_EQ(after(Writer(message::kChannelRequest).u32(0).string("shell").boolean(true)),
+            Lines{"FAILURE 5"});
+  connection().output_eof(0);
+  EXPECT_EQ(sink_.take(), Lines{"EOF 5"});
+  EXPECT_EQ(after(Writer(message::kChannelClose).u32(0)), Lines{"CLOSE 5"});
 }
 
 TEST_F(ConnectionTest, OtherForwardings) {
@@ -131,7 +186,35 @@ TEST_F(ConnectionTest, OtherForwardings) {
 }
 
 TEST_F(ConnectionTest, GlobalForwardings) {
-  EXPECT_EQ(after(global("tcpip-forward").string("").u32(70000)), Lines{"REQUEST_FAILURE"});
+  const auto forward = [this](std::string_view host, std::uint32_t port) {
+    return after(global("tcpip-forward").string(host).u32(port));
+  };
+  const auto cancel = [this](std::string_view host, std::uint32_t port) {
+    return after(global("cancel-tcpip-forward").string(host).u32(port));
+  };
+  EXPECT_EQ(forward("", 70000), Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(after(open(1)), Lines{"OPENED 1 2 0 32768"});  // two sockets took 0 and 1
+  EXPECT_EQ(forward("example", 70000), Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(cancel("localhost", 4464), Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(cancel("", 4464), Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(cancel("", 4464), Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(forward("localhost", 22), Lines{"REQUEST_FAILURE"});  // sshd itself
+  EXPECT_EQ(forward("127.0.0.1", 9000), Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(forward("::1", 9000), Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(forward("::1", 9000), Lines{"REQUEST_FAILURE"});
+  const Lines drawn = forward("", 0);
+  ASSERT_EQ(drawn.size(), 1U);
+  EXPECT_EQ(drawn[0].size(), std::string("REQUEST_SUCCESS 00009d35").size()) << drawn[0];
+  EXPECT_EQ(forward("", 80),
+            (Lines{"DEBUG Server has disabled port forwarding.", "REQUEST_FAILURE"}));  // not root
+  EXPECT_EQ(after(global("streamlocal-forward@openssh.com").string("/tmp/s")),
+            Lines{"REQUEST_SUCCESS "});
+  EXPECT_EQ(after(global("streamlocal-forward@openssh.com").string("/tmp/s")),
+            Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(after(global("streamlocal-forward@openssh.com").string("/no/such")),
+            Lines{"REQUEST_FAILURE"});
+  EXPECT_EQ(after(global("cancel-streamlocal-forward@openssh.com").string("/tmp/s")),
+            Lines{"REQUEST_SUCCESS "});
   events_.clear();
   connection_.reset();
   profile_.no_port_forwarding = true;

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/instant.h"
+#include "ssh/forwarding.h"
 
 namespace sandtrap::ssh {
 
@@ -69,9 +70,21 @@ struct Profile {
   std::uint32_t window = 2097152, max_packet = 32768;        // session channels, both directions
   std::uint32_t output_block = 32768;                        // largest CHANNEL_DATA we send
   std::vector<std::string> accepted_env = {"LANG", "LC_*"};  // trailing * is a wildcard
-  // AllowTcpForwarding no: refuse direct-tcpip with reason 1 "open failed". Else it fails as if
-  // nobody listened there.
+  // AllowTcpForwarding no: refuse direct-tcpip with reason 1 "open failed". Else the rules decide.
   bool no_port_forwarding = false;
+  std::vector<ForwardRule> forward_rules;  // no rule: timed out
+  ForwardTiming forward_timing;
+  // Where a unix socket can be made, besides the user's home.
+  NameList socket_folders = {"/tmp", "/var/tmp", "/dev/shm", "/run", "/var/run"};
+  std::uint32_t max_channels = 500;  // sessions, listeners and connections under way
+  // xauth(1) is installed: x11-req succeeds. Else sshd says that it is not.
+  bool xauth = false;
+
+  // How a session ends is a race in sshd: where the program's end comes right behind its output,
+  // exit-status may overtake the EOF. Out of 1000 times, by what came in the last moment: nothing,
+  // some output, a lot of it.
+  std::uint32_t status_first_quiet = 0, status_first_output = 0, status_first_bulk = 0;
+  std::uint32_t bulk_output = 8192;  // bytes from which on it is a lot
 
   // Limits
   std::uint32_t max_packet_length = 262144;

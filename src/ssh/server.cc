@@ -62,6 +62,7 @@ struct Server::Impl {
   std::optional<Connection> connection;  // from then on
   std::string user, host_key_algorithm, host_key_algorithms;
   std::uint32_t keys_found = 0;
+  std::uint16_t local_port = 0;
   std::size_t held_input = 0;
   bool peer_gone = false, closed = false;
 };
@@ -124,9 +125,10 @@ void Server::Impl::after_auth() {
 void Server::Impl::begin_connection() {
   session_setup.reset();
   const ByteView id = transport.session_identifier();
-  connection.emplace(profile, keys, transport, events,
-                     ConnectionPeer{user, transport.client_software(), Bytes(id.begin(), id.end()),
-                                    std::move(host_key_algorithm), std::move(host_key_algorithms)});
+  connection.emplace(
+      profile, keys, transport, events, entropy,
+      ConnectionPeer{user, transport.client_software(), Bytes(id.begin(), id.end()),
+                     std::move(host_key_algorithm), std::move(host_key_algorithms), local_port});
   connection->announce_host_keys();
   connection->tell_key_options(keys_found);
 }
@@ -142,6 +144,9 @@ Server::Server(const Profile& profile, const std::vector<HostKey>& keys, base::E
     : impl_(std::make_unique<Impl>(profile, keys, entropy, delay_secret, now)) {}
 Server::~Server() = default;
 
+void Server::set_local_port(std::uint16_t port) {
+  impl_->local_port = port;
+}
 bool Server::in_identification() const {
   return impl_->transport.in_identification();
 }
@@ -223,7 +228,10 @@ std::optional<Event> Server::next_event() {
     if (s.waiting() && !s.transport.closed()) return std::nullopt;
     s.held_input = 0;
     std::optional<TransportEvent> event = s.transport.next_event();
-    if (!event) return std::nullopt;
+    if (!event) {
+      if (s.connection) s.connection->collect();
+      return s.take_event();
+    }
     s.observe(*event);
     std::optional<Event> out = std::visit([&s](auto& e) { return s.pass_on(e); }, *event);
     if (out) return out;
@@ -270,8 +278,10 @@ std::size_t Server::channel_output(ChannelId channel, Stream stream, ByteView da
 void Server::channel_consumed(ChannelId channel, std::size_t n) {
   if (impl_->connection && !impl_->transport.closed()) impl_->connection->consumed(channel, n);
 }
-void Server::channel_output_eof(ChannelId channel) {
-  if (impl_->connection && !impl_->transport.closed()) impl_->connection->output_eof(channel);
+void Server::channel_output_eof(ChannelId channel, std::size_t recent) {
+  if (impl_->connection && !impl_->transport.closed()) {
+    impl_->connection->output_eof(channel, recent);
+  }
 }
 void Server::channel_exited(ChannelId channel, const Exit& exit) {
   if (impl_->connection && !impl_->transport.closed()) impl_->connection->exited(channel, exit);

@@ -123,6 +123,15 @@ struct BreakRequest {
   ChannelId channel;
   std::uint32_t milliseconds;
 };
+struct AgentRequest {  // granted: programs find a socket in SSH_AUTH_SOCK
+  ChannelId channel;
+};
+struct X11Request {  // granted: programs find DISPLAY
+  ChannelId channel;
+  std::uint32_t display, screen;
+  bool single_connection;
+  std::string protocol, cookie;
+};
 struct OtherChannelRequest {
   ChannelId channel;
   std::string type;
@@ -149,6 +158,10 @@ struct ForwardRequest {  // answered by the engine as the profile says
   std::string host;      // or path
   std::uint32_t port;
   std::string originator;  // "ip:port" where given
+  bool accepted;           // a success was answered, though nothing is ever forwarded
+};
+struct DirectOpened {  // a direct-tcpip to our own port: a channel that a server of our own serves
+  ChannelId channel;
 };
 struct GlobalRequest {
   std::string name;
@@ -161,7 +174,8 @@ using Event =
     std::variant<ClientVersion, ClientKexInit, KexDone, SignNeeded, ProveNeeded, AuthAttempt,
                  Authenticated, ChannelOpened, PtyRequest, EnvRequest, ProgramRequest, WindowChange,
                  SignalRequest, BreakRequest, OtherChannelRequest, ChannelInput, ChannelEof,
-                 ChannelClosed, ForwardRequest, GlobalRequest, Closed>;
+                 ChannelClosed, ForwardRequest, DirectOpened, AgentRequest, X11Request,
+                 GlobalRequest, Closed>;
 
 struct ExitStatus {
   std::uint32_t code;
@@ -182,6 +196,8 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  void set_local_port(std::uint16_t port);  // where the client reached us, before it logs in
 
   // While true, the caller peeks at the socket and takes only identification_take(peeked) bytes:
   // what lies behind the offending byte must stay in the kernel, so that close() sends the same
@@ -215,7 +231,8 @@ class Server {
   void channel_consumed(ChannelId channel, std::size_t n);  // stdin bytes passed on or dropped
   // The program's output ended / the program ended. In any order; the engine sends EOF,
   // exit-status or exit-signal, eow@openssh.com and CLOSE as sshd orders them.
-  void channel_output_eof(ChannelId channel);
+  // `recent`: how much output came in the last moment before it ended; sshd's order depends on it.
+  void channel_output_eof(ChannelId channel, std::size_t recent = 0);
   void channel_exited(ChannelId channel, const Exit& exit);
   // The program stopped reading its stdin: further input is dropped (eow to OpenSSH clients).
   void channel_input_closed(ChannelId channel);

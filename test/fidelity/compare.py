@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Compares SandTrap with a real sshd on this machine: every probe to both, answers must be equal.
 
-Usage: compare.py [--only SUBSTRING] [--plain|--session] [--binary FILE] [--verbose]
+Usage: compare.py [--only SUBSTRING] [--part plain|session|distributions|grace|scanners|vectors]…
 The real daemon runs twice; where the two differ from each other, either answer is right.
+What is compared, and what is masked and why: docs/fidelity.md.
 """
 import argparse
 import collections
@@ -15,43 +16,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-import honeypot as hp  # noqa: E402
-import normal  # noqa: E402
-import plain_probes  # noqa: E402
-import session_probes  # noqa: E402
-import wire  # noqa: E402
+import daemons
+import distributions
+import forward_probes
+import grid
+import normal
+import plain_probes
+import scanners
+import session_probes
+import vectors
+import wire
 
-
-class Sshd:
-    """Debian's sshd, default settings but for the port and for who may log in."""
-
-    def __init__(self, base):
-        self.base, self.port = base, hp.free_port()
-        base.mkdir()
-        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
-        for kind, bits in (("rsa", "3072"), ("ecdsa", "256"), ("ed25519", "256")):
-            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-f", base / f"host_{kind}"], check=True)
-        (base / "config").write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nPidFile none\nUsePAM yes\nKbdInteractiveAuthentication no\n"
-            f"StrictModes no\nPermitRootLogin yes\nMaxStartups 500\nAuthorizedKeysFile {base.parent}/user.pub\nAcceptEnv LANG LC_*\n"
-            "PrintMotd no\nX11Forwarding yes\nSubsystem sftp /usr/lib/openssh/sftp-server\n"
-            + "".join(f"HostKey {base}/host_{k}\n" for k in ("rsa", "ecdsa", "ed25519")))
-        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(base / "config")], stderr=subprocess.DEVNULL)
-        hp.wait_until(self.answers, 10, "sshd")
-
-    def answers(self):
-        try:
-            wire.Wire(self.port).close()
-            return True
-        except OSError:
-            return False
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+PARTS = ("vectors", "plain", "session", "distributions", "grace", "scanners")
+# What the issue asks for at least; fewer means that probes were lost.
+LEAST = {"plain": 300, "session": 150}
 
 
 def run_plain(port, steps):
@@ -65,87 +45,159 @@ def run_plain(port, steps):
         else:
             connection.send(step)
     connection.collect()
-    answer = normal.plain(connection.received) + [connection.end]
     connection.close()
-    return answer
+    return connection
 
 
-def run_session(port, probe, key):
+def plain_answer(port, steps):
+    connection = run_plain(port, steps)
+    return normal.plain(connection.received) + [connection.end]
+
+
+def session_answer(port, probe, key):
     client = wire.Client(port, idle=0.3)
     client.packets.clear()
     try:
         probe(client, key)
     except EOFError:
         pass
-    answer = normal.session(client.packets) + [client.wire.end]
+    answer = normal.session(client.packets, client.free) + [client.wire.end]
     client.close()
     return answer
 
 
+class Verdict:
+    def __init__(self, name, real, ours):
+        self.name, self.real, self.ours = name, real, ours
+        self.same = ours in real
+
+    def show(self):
+        print(f"--- {self.name}")
+        for answer, times in self.real.items():
+            for line in answer:
+                print(f"  sshd     {line[:400]}" + (f"  (x{times})" if line == answer[-1] else ""))
+        for line in self.ours:
+            print(f"  sandtrap {line[:400]}")
+
+
 def judge(name, run, ports, rounds=3):
-    """None if SandTrap's answer is one that the real daemon gives, else the two sides."""
+    """Equal where SandTrap's answer is one that the real daemons give; they are asked up to six times."""
     real, ours = collections.Counter(), None
     for _ in range(rounds):
         for port in ports[:2]:
             real[tuple(run(port))] += 1
         ours = tuple(run(ports[2]))
         if ours in real:
-            return None
-    return name, real, ours
+            break
+    return Verdict(name, real, ours)
 
 
-def show(difference):
-    name, real, ours = difference
-    print(f"--- {name}")
-    for answer, times in real.items():
-        for line in answer:
-            print(f"  sshd     {line[:400]}" + (f"  (x{times})" if line == answer[-1] else ""))
-    for line in ours:
-        print(f"  sandtrap {line[:400]}")
+def check_vectors(ports):
+    for name, steps, expected, end in vectors.VECTORS:
+        for who, port in (("sshd", ports[0]), ("SandTrap", ports[2])):
+            connection = run_plain(port, steps)
+            wrong = vectors.wrong(connection.received, connection.end, expected, end)
+            yield f"vector {name}: {who}" + (f": {wrong}" if wrong else ""), not wrong
+
+
+class Run:
+    def __init__(self, engine):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-fidelity-"))
+        self.base.chmod(0o755)
+        user = self.base / "user"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", user], check=True)
+        self.key = wire.load_key(user)
+        self.daemons = [daemons.Sshd(self.base / name, user) for name in "ab"]
+        # One takes every key, as the daemons take that of the sessions; one takes none, as they take no other.
+        self.pots = {keys: daemons.pot(engine, keys) for keys in ("accept", "refuse")}
+        self.ports = {keys: [d.port for d in self.daemons] + [pot.port] for keys, pot in self.pots.items()}
+        self.failures = 0
+
+    def stop(self):
+        for pot in self.pots.values():
+            pot.stop(signal.SIGTERM)
+        for daemon in self.daemons:
+            daemon.stop()
+        for pot in self.pots.values():
+            pot.remove()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def probes(self, part, only, jobs):
+        if part == "plain":
+            work = [(name, lambda port, s=steps: plain_answer(port, s)) for name, steps in [*plain_probes.all_probes(), *grid.probes()]]
+        else:
+            work = [(name, lambda port, p=probe: session_answer(port, p, self.key))
+                    for name, probe in [*session_probes.all_probes(), *forward_probes.all_probes()]]
+        work = [(name, run) for name, run in work if only in name]
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            verdicts = list(pool.map(lambda item: judge(*item, self.ports["refuse" if " query" in item[0] else "accept"]), work))
+        for verdict in verdicts:
+            if not verdict.same:
+                verdict.show()
+        bad = sum(not v.same for v in verdicts)
+        text = f"{part}: {len(verdicts)} probes, {bad} differences"
+        varying = sum(len(v.real) > 1 for v in verdicts)
+        if varying:
+            text += f" ({varying} on which the real daemons differ from themselves)"
+        on_grid = [min(grid.cosine(v.ours, real) for real in v.real) if not v.same else 1.0 for v in verdicts if v.name.startswith("grid")]
+        if on_grid:
+            text += f"; grid of {len(on_grid)}: lowest cosine similarity {min(on_grid):.3f}"
+        enough = bool(only) or len(verdicts) >= LEAST[part]
+        print(text + ("" if enough else f": at least {LEAST[part]} were expected"), flush=True)
+        self.failures += bad + (not enough)
+
+    def checks(self, part, results):
+        total = bad = 0
+        for text, good in results:
+            total += 1
+            bad += not good
+            if not good or part != "vectors":
+                print(f"{'ok' if good else 'DIFFERENT'}  {text}", flush=True)
+        print(f"{part}: {total} comparisons, {bad} differences", flush=True)
+        self.failures += bad
+
+    def part(self, part, only, jobs):
+        ports = self.ports["accept"]
+        if part in LEAST:
+            self.probes(part, only, jobs)
+        elif part == "vectors":
+            self.checks(part, check_vectors(ports))
+        elif part == "grace":
+            self.checks(part, distributions.grace(ports))
+        elif part == "scanners":
+            self.checks(part, scanners.differences(ports))
+        else:
+            for test in (distributions.base_delays(self.ports["refuse"]), distributions.endings(ports, self.key),
+                         distributions.success(ports, self.key), distributions.ephemeral_ports(ports, self.key)):
+                self.checks(part, test)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--plain", action="store_true")
-    parser.add_argument("--session", action="store_true")
+    parser.add_argument("--only", default="", help="probes whose name holds this")
+    parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--engine", default="oci")
-    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=12)
     args = parser.parse_args()
-    base = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-fidelity-"))
-    base.chmod(0o755)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", base / "user"], check=True)
-    key = wire.load_key(base / "user")
-    daemons = [Sshd(base / "a"), Sshd(base / "b")]
-    # One takes every key, as the daemons take that of the sessions; one takes none, as they take no other.
-    pots = {keys: hp.Honeypot(args.engine, size=2, max_total=8, delay="1500ms") for keys in ("accept", "refuse")}
-    for keys, pot in pots.items():
-        pot.config.write_text(pot.config.read_text().replace("authentication:\n", f"authentication:\n  public_keys: {keys}\n"))
-        pot.start()
-    ports = {keys: [daemons[0].port, daemons[1].port, pot.port] for keys, pot in pots.items()}
-    work = []
-    if not args.session:
-        work += [(name, lambda port, steps=steps: run_plain(port, steps)) for name, steps in plain_probes.all_probes()]
-    if not args.plain:
-        work += [(name, lambda port, probe=probe: run_session(port, probe, key)) for name, probe in session_probes.all_probes()]
-    work = [(name, run) for name, run in work if args.only in name]
+    parts = args.part or (["plain", "session"] if args.only else list(PARTS))
     began = time.monotonic()
+    run = Run(args.engine)
     try:
-        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-            tried = pool.map(lambda item: judge(*item, ports["refuse" if " query" in item[0] else "accept"]), work)
-            differences = [d for d in tried if d]
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            # Two minutes of waiting: beside everything else.
+            waiting = beside.submit(run.part, "grace", "", 0) if "grace" in parts else None
+            for part in parts:
+                if part != "grace":
+                    run.part(part, args.only, args.jobs)
+            if waiting:
+                waiting.result()
+    except Exception:  # a broken probe is a failure of the run, not the end of its report
+        traceback.print_exc()
+        run.failures += 1
     finally:
-        for pot in pots.values():
-            pot.stop(signal.SIGTERM)
-        for daemon in daemons:
-            daemon.stop()
-        for pot in pots.values():
-            pot.remove()
-        shutil.rmtree(base, ignore_errors=True)
-    for difference in differences:
-        show(difference)
-    print(f"{len(work)} probes, {len(differences)} differences, {time.monotonic() - began:.0f} s")
-    return 1 if differences or not work else 0
+        run.stop()
+    print(f"{run.failures} differences, {time.monotonic() - began:.0f} s")
+    return 1 if run.failures else 0
 
 
 if __name__ == "__main__":

@@ -73,12 +73,34 @@ def settle_race(packets):
     return out
 
 
-def session(packets):
-    """The messages; how input was cut into window adjustments depends on when the program read it."""
+def join_output(packets):
+    """Output in one piece: where it was cut depends on when the program wrote and the server read.
+
+    Of much output the largest piece is told, which is the server's block.
+    """
+    out, largest = [], []
+    for p in packets:
+        head = {94: 5, 95: 9}.get(p[0], 0)
+        size = len(p) - head - 4 if head else 0
+        if head and out and out[-1][:head] == p[:head]:
+            body = out[-1][head + 4:] + p[head + 4:]
+            out[-1], largest[-1] = p[:head] + u32(len(body)) + body, max(largest[-1], size)
+        else:
+            out.append(p)
+            largest.append(size)
+    return [p if len(p) < 65536 else p[:1] + f"{len(p)} in pieces of {size} and less".encode() for p, size in zip(out, largest)]
+
+
+def session(packets, free=0):
+    """The messages; how input was cut into window adjustments depends on when the program read it.
+
+    `free` is the port that this connection's probe uses where another one uses another.
+    """
     out = []
-    for p in settle_race(packets):
+    for p in join_output(settle_race(packets)):
         grown = p[0] == 93 and len(p) == 9 and p[5:] != u32(2097152) and Reader(p[5:]).u32() % 32768 == 0
         line = "93 by some blocks" if grown else mask(p)
+        line = line.replace(str(free), "<port>") if free else line
         if not (grown and out and out[-1] == line):
             out.append(line)
     return out

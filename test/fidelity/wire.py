@@ -112,6 +112,18 @@ class Wire:
         self.socket.close()
 
 
+def free_port():
+    """A port that nobody uses, outside of what the kernel gives away."""
+    while True:
+        port = 10000 + int.from_bytes(os.urandom(2), "big") % 20000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
 class Keys:
     def __init__(self, secret, digest, session, letters):
         def derive(letter, size):
@@ -127,7 +139,8 @@ class Client:
     """A client past its key exchange. Packets are (type, payload) without the type byte removed."""
 
     def __init__(self, port, software=ID, strict=False, idle=0.25, **lists):
-        self.wire = Wire(port, idle)
+        self.wire, self.port = Wire(port, idle), port
+        self.free = free_port()  # for probes that want one listened on
         self.software, self.strict = software, strict
         self.seq_out = self.seq_in = 0
         self.encryptor = self.decryptor = self.keys_out = self.keys_in = None
@@ -180,6 +193,12 @@ class Client:
     def send(self, payload, **how):
         self.wire.send(self.seal(payload, **how))
         self.seq_out += 1
+
+    def seal_next(self, payload):
+        """The packet, for a segment that holds several."""
+        sealed = self.seal(payload)
+        self.seq_out += 1
+        return sealed
 
     def _next(self):
         if self.decryptor is None:

@@ -1,0 +1,216 @@
+"""What varies from run to run: compared as distributions, real against SandTrap.
+
+Each test has alpha = 1e-4 or a tolerance that is wider than what two real daemons differ by, so
+that a run of all of them is a false alarm less than once in a thousand. Connections to both sides
+are interleaved: load hits them alike.
+"""
+import collections
+import concurrent.futures
+import math
+import time
+
+import wire
+from session_probes import ask, channel, pty, request
+from samples import chi_square, ks, quantile
+from wire import Reader, string, u32
+
+ALPHA = 1e-4
+
+
+def timed(client, user, method, rest):
+    began = time.monotonic()
+    client.send(request(user, "ssh-connection", method, rest))
+    client.pull(12, until=lambda p: p[0] in (1, 51, 52))
+    return time.monotonic() - began
+
+
+def fast_failures(port, user):
+    """Three replies that cost no PAM: the user's b, and whether it stays."""
+    client = wire.Client(port)
+    client.service()
+    client.send(request(user, "ssh-connection", "none"))  # the first one looks the user up
+    client.pull(2, until=lambda p: p[0] == 51)
+    times = [timed(client, user, "foo", b"") for _ in range(3)]
+    client.close()
+    return times
+
+
+def wrong_password(port, user):
+    client = wire.Client(port)
+    client.service()
+    client.send(request(user, "ssh-connection", "none"))
+    client.pull(2, until=lambda p: p[0] == 51)
+    took = timed(client, user, "password", b"\0" + string("wrong"))
+    client.close()
+    return took
+
+
+def base_delays(ports):
+    """b(user) over 120 users: the same law, constant per user, another one on another server."""
+    users = [f"user{i}" for i in range(120)]
+    seen = {port: {user: fast_failures(port, user) for user in users[:0]} for port in ports}
+    for user in users:
+        for port in ports:
+            seen[port][user] = fast_failures(port, user)
+    real = [min(t) for t in seen[ports[0]].values()] + [min(t) for t in seen[ports[1]].values()]
+    ours = [min(t) for t in seen[ports[2]].values()]
+    distance, p = ks(real, ours)
+    spread = {port: quantile([sorted(t)[1] - min(t) for t in seen[port].values()], 0.5) for port in ports}
+    text = (f"failure delay b(user): {len(real)} real, {len(ours)} SandTrap, KS D = {distance:.3f}, p = {p:.4f}; "
+            f"median spread within a user {spread[ports[0]] * 1e3:.2f} and {spread[ports[2]] * 1e3:.2f} ms")
+    good = p > ALPHA and spread[ports[2]] < 0.002 + 2 * spread[ports[0]]
+    again = [min(fast_failures(ports[2], user)) for user in users[:20]]
+    moved = [abs(a - min(seen[ports[2]][u])) for a, u in zip(again, users)]
+    good = good and quantile(moved, 0.5) < 0.001
+    text += f"; moved by {quantile(moved, 0.5) * 1e3:.2f} ms (median) in a second connection"
+    yield text, good
+    yield from password_failures(ports, seen)
+
+
+def password_failures(ports, base):
+    """Wrong passwords: PAM's random two seconds, rounded up to b * 2^k."""
+    users = [f"user{i}" for i in range(40)]
+    jobs = [(port, user) for user in users for port in ports]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        took = list(pool.map(lambda job: wrong_password(*job), jobs))
+    real = [t for (port, _), t in zip(jobs, took) if port != ports[2]]
+    ours = [t for (port, _), t in zip(jobs, took) if port == ports[2]]
+    distance, p = ks(real, ours)
+
+    def off_grid(port):
+        """How far the times are from b * 2^k, as a share of b * 2^k; median over users."""
+        errors = []
+        for (where, user), t in zip(jobs, took):
+            if where == port:
+                steps = math.log2(t / min(base[port][user]))
+                errors.append(abs(steps - round(steps)))
+        return quantile(errors, 0.8)
+    errors = [off_grid(port) for port in ports]
+    # b is known to about 5 %, from three replies of 5 to 9 ms.
+    good = p > ALPHA and errors[2] < max(0.08, 2 * max(errors[:2]))
+    yield (f"wrong password: {len(real)} real {min(real):.2f} to {max(real):.2f} s, {len(ours)} SandTrap {min(ours):.2f} to "
+           f"{max(ours):.2f} s, KS D = {distance:.3f}, p = {p:.4f}; off b*2^k by {errors[0]:.3f} and {errors[2]:.3f}", good)
+
+
+def order(packets):
+    """What came, data left out: 'eof status eow close'."""
+    names = {96: "eof", 97: "close"}
+    out = []
+    for p in packets:
+        if p[0] == 98:
+            out.append("status" if b"exit-" in p else "eow")
+        elif p[0] in names:
+            out.append(names[p[0]])
+    return " ".join(out)
+
+
+def endings(ports, key):
+    """The order of EOF, exit-status and eow, which is a race in sshd."""
+    def run(command, terminal=False, eof=False):
+        def once(client):
+            client.packets.clear()
+            channel(client)
+            number = Reader(client.expect(91)[5:]).u32()
+            if terminal:
+                pty(client, number)
+                client.expect(99)
+            ask(client, "exec", string(command), number)
+            client.expect(99)
+            if eof:
+                client.send(b"\x60" + u32(number))
+            client.expect(97)
+            client.send(b"\x61" + u32(number))
+            client.pull(0.02)
+            return order(client.packets)
+        return once
+    cases = {"true": (run("true"), 60), "echo": (run("echo x"), 120), "echo on a pty": (run("echo x", terminal=True), 60),
+             "cat, client EOF": (run("cat", eof=True), 30), "echo, then a pause": (run("echo x; sleep 0.05"), 30),
+             "seq 3000": (run("seq 3000"), 60)}
+    clients = []
+    for port in ports:
+        client = wire.Client(port)
+        client.login(key)
+        client.pull(0.3)
+        clients.append(client)
+    for name, (once, times) in cases.items():
+        counts = [collections.Counter() for _ in ports]
+        for _ in range(times):
+            for client, counter in zip(clients, counts):
+                counter[once(client)] += 1
+        real, ours = counts[0] + counts[1], counts[2]
+
+        def share(counter):  # of those where the status came first
+            return sum(n for o, n in counter.items() if o.startswith("status")) / sum(counter.values())
+        unknown = [o for o in ours if o not in real and ours[o] > 0.05 * times]
+        apart = abs(share(real) - share(ours))
+        between = abs(share(counts[0]) - share(counts[1]))
+        good = not unknown and apart <= 0.25 + between
+        yield (f"ending of {name}: status first {share(real):.0%} real, {share(ours):.0%} SandTrap, chi-square p = "
+               f"{chi_square(real, ours):.3f}" + (f"; never seen from sshd: {unknown}" if unknown else ""), good)
+    for client in clients:
+        client.close()
+
+
+def success(ports, key):
+    """From USERAUTH_SUCCESS to hostkeys-00: sshd's fork and PAM session."""
+    def once(port):
+        client = wire.Client(port)
+        client.login(key)
+        began = time.monotonic()
+        client.expect(80)
+        client.close()
+        return time.monotonic() - began
+    times = [[once(port) for _ in range(40)] for port in ports[:0]] or [[], [], []]
+    for _ in range(40):
+        for port, into in zip(ports, times):
+            into.append(once(port))
+    medians = [quantile(t, 0.5) for t in times]
+    apart = abs(math.log2(medians[2] / quantile(times[0] + times[1], 0.5)))
+    yield (f"login to hostkeys-00: median {medians[0] * 1e3:.1f} and {medians[1] * 1e3:.1f} ms real, {medians[2] * 1e3:.1f} ms SandTrap, "
+           f"KS D = {ks(times[0] + times[1], times[2])[0]:.2f}", apart <= 1)
+
+
+def ephemeral_ports(ports, key):
+    """tcpip-forward with port 0: the kernel's choice, and ours in its place."""
+    drawn = []
+    for port in ports:
+        client = wire.Client(port)
+        client.login(key)
+        client.pull(0.3)
+        out = []
+        for _ in range(150):
+            client.send(b"\x50" + string("tcpip-forward") + b"\1" + string("localhost") + u32(0))
+            out.append(Reader(client.expect(81)[1:]).u32())
+            client.send(b"\x50" + string("cancel-tcpip-forward") + b"\1" + string("localhost") + u32(out[-1]))
+            client.expect(81)
+        client.close()
+        drawn.append(out)
+    real, ours = drawn[0] + drawn[1], drawn[2]
+    distance, p = ks(real, ours)
+    odd = [sum(n % 2 for n in d) / len(d) for d in (real, ours)]
+    yield (f"ephemeral ports: {min(real)} to {max(real)} real, {min(ours)} to {max(ours)} SandTrap, KS D = {distance:.3f}, "
+           f"p = {p:.4f}; odd {odd[0]:.0%} and {odd[1]:.0%}", p > ALPHA and odd[0] == odd[1])
+
+
+def grace(ports):
+    """LoginGraceTime: a silent FIN 120 s after the accept, whatever was sent before."""
+    openings = {"nothing": b"", "half an identification": b"SSH-2.0-x", "an identification": b"SSH-2.0-x\r\n"}
+
+    def wait(job):
+        port, (name, data) = job
+        connection = wire.Wire(port)
+        began = time.monotonic()
+        connection.collect(2, until=lambda w: b"\n" in w.received)
+        connection.send(data)
+        connection.collect(125, until=lambda w: False)
+        took = time.monotonic() - began
+        connection.close()
+        return name, port, round(took), connection.end, len(connection.received)
+    jobs = [(port, item) for port in ports for item in openings.items()]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        results = list(pool.map(wait, jobs))
+    for name in openings:
+        real = {(r[2], r[3], r[4]) for r in results if r[0] == name and r[1] != ports[2]}
+        ours = [r for r in results if r[0] == name and r[1] == ports[2]][0]
+        near = any(abs(ours[2] - s) <= 1 and ours[3:] == (end, size) for s, end, size in real)
+        yield f"grace time after {name}: {sorted(real)} real, {ours[2:]} SandTrap", near
