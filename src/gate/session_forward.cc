@@ -59,7 +59,7 @@ void Session::handle(const ssh::DirectOpened& event) {
   owner.ended = [this, channel] { server_.channel_output_eof(channel); };
   owner.sign = [this, channel](const ssh::SignNeeded& needed) { sign_for(channel, needed); };
   owner.refused = [this](const ssh::AuthAttempt& attempt) {
-    log_attempt(attempt, false, "loopback");
+    log_attempt(attempt, since_last_attempt(), false, "loopback");
   };
   const auto [entry, added] = loopbacks_.insert_or_assign(
       channel, std::make_unique<Loopback>(persona_, services_.entropy, std::move(owner)));

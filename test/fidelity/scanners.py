@@ -20,7 +20,18 @@ def nmap(port):
         line = re.sub(r"(ssh-rsa|ecdsa-sha2-nistp256|ssh-ed25519) A[A-Za-z0-9+/=]+", r"\1 <key>", line)
         line = re.sub(r"[0-9a-f]{2}(:[0-9a-f]{2}){15}|[0-9a-f]{32}", "<fingerprint>", line)
         out.append(re.sub(r" +", " ", line))  # columns are as wide as the port number
-    return "\n".join(out)
+    return "\n".join(in_order(out))
+
+
+def in_order(lines):
+    """The results of the scripts by name: nmap prints them as they finish."""
+    blocks = [[]]
+    for line in lines:
+        if re.match(r"\|_? ?ssh", line) or not line.startswith("|"):
+            blocks.append([])
+        blocks[-1].append(line.replace("|_", "| "))
+    scripts = sorted(b for b in blocks if b and b[0].startswith("| ssh"))
+    return [line for b in blocks if b not in scripts for line in b] + [line for b in scripts for line in re.sub(r" +", " ", "\n".join(b)).splitlines()]
 
 
 def differences(ports):
