@@ -68,6 +68,7 @@ TEST_F(OciEngineNeedsRoot, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheir
   EXPECT_TRUE(testing::run(io_, sandbox->freeze()));  // again is fine
   EXPECT_GT(testing::run(io_, sandbox->memory()).value_or(0), 0U);
   auto second = another_engine();
+  ASSERT_TRUE(testing::run(io_, second->prepare()));
   auto found = testing::run(io_, second->recover());
   ASSERT_EQ(found.size(), 1U);
   EXPECT_TRUE(found[0].frozen);
