@@ -203,6 +203,24 @@ TEST_F(OciIsolationNeedsRoot, NothingOfTheRuntimeOrOfUsIsVisible) {
             "web01\nweb01\n1\n");
 }
 
+TEST_F(OciIsolationNeedsRoot, DevicesAreTheSandboxsOwnAndLookLikeIt) {
+  ASSERT_TRUE(sandbox_);
+  struct stat before {};
+  ASSERT_EQ(::stat("/dev/null", &before), 0);
+  EXPECT_EQ(shell(*sandbox_,
+                  "cd /dev; stat -c '%A %U:%G %t:%T %n' null zero full random urandom tty; "
+                  "chmod 600 null; chown 1:1 null; stat -c '%a %u' null; echo x >null && "
+                  "head -c2 zero | wc -c")
+                .output,
+            "crw-rw-rw- root:root 1:3 null\ncrw-rw-rw- root:root 1:5 zero\n"
+            "crw-rw-rw- root:root 1:7 full\ncrw-rw-rw- root:root 1:8 random\n"
+            "crw-rw-rw- root:root 1:9 urandom\ncrw-rw-rw- root:tty 5:0 tty\n600 1\n2\n");
+  struct stat after {};
+  ASSERT_EQ(::stat("/dev/null", &after), 0);
+  EXPECT_EQ(after.st_mode, before.st_mode);
+  EXPECT_EQ(after.st_uid, before.st_uid);
+}
+
 TEST_F(OciIsolationNeedsRoot, RootFeelsLikeRoot) {
   ASSERT_TRUE(sandbox_);
   const auto got = numbers(

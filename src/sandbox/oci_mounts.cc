@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +34,27 @@ bool write_file(const char* path, const std::string& content, std::uint32_t owne
   return good;
 }
 
+// A runtime binds this machine's device nodes into a user namespace, where their owner has no name:
+// `ls -l /dev/null` would tell. These are the sandbox's own, and lie over ours in this mount
+// namespace alone.
+struct Device {
+  const char* name;
+  const char* path;
+  unsigned major, minor;
+  gid_t group;
+};
+constexpr Device kDevices[] = {
+    {"null", "/dev/null", 1, 3, 0},       {"zero", "/dev/zero", 1, 5, 0},
+    {"full", "/dev/full", 1, 7, 0},       {"random", "/dev/random", 1, 8, 0},
+    {"urandom", "/dev/urandom", 1, 9, 0}, {"tty", "/dev/tty", 5, 0, 5},
+};
+
+bool make_device(int folder, const Device& device, std::uint32_t owner) noexcept {
+  const dev_t number = ::makedev(device.major, device.minor);
+  return ::mknodat(folder, device.name, S_IFCHR | 0666, number) == 0 &&
+         ::fchownat(folder, device.name, owner, owner + device.group, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 }  // namespace
 
 SandboxMounts::SandboxMounts(const MountPlan& plan)
@@ -42,6 +64,7 @@ SandboxMounts::SandboxMounts(const MountPlan& plan)
       area_(plan.work_area),
       lower_(area_ + "/root-ro"),
       writable_(area_ + "/root-rw"),
+      devices_(area_ + "/dev"),
       root_(plan.root),
       options_("lowerdir=" + lower_ + ",upperdir=" + writable_ + "/upper,workdir=" + writable_ +
                "/work"),
@@ -68,6 +91,24 @@ bool SandboxMounts::write_files() const noexcept {
   return true;
 }
 
+const char* SandboxMounts::own_devices() const noexcept {
+  if (::mkdir(devices_.c_str(), 0755) != 0) return "make the folder of the devices";
+  if (::mount("udev", devices_.c_str(), "tmpfs", MS_NOSUID | MS_NOEXEC, "size=16k,mode=755") != 0)
+    return "mount the folder of the devices";
+  const int folder = ::open(devices_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return "open the folder of the devices";
+  const char* failed = ::fchdir(folder) != 0 ? "enter the folder of the devices" : nullptr;
+  for (const Device& device : kDevices) {
+    if (failed != nullptr) break;
+    if (!make_device(folder, device, owner_)) failed = "make a device";
+    if (failed == nullptr && ::mount(device.name, device.path, nullptr, MS_BIND, nullptr) != 0)
+      failed = "bind a device";
+  }
+  ::close(folder);
+  if (::chdir("/") != 0) return "leave the folder of the devices";
+  return failed;
+}
+
 const char* SandboxMounts::apply() const noexcept {
   ::umask(0);
   if (const char* failed = own_namespace(hide_unified_)) return failed;
@@ -84,8 +125,9 @@ const char* SandboxMounts::apply() const noexcept {
   // The source string is free: `df` and `mount` show it.
   if (::mount("/dev/vda1", root_.c_str(), "overlay", MS_NODEV, options_.c_str()) != 0)
     return "mount the overlay";
+  const char* failed = own_devices();
   ::umask(022);
-  return nullptr;
+  return failed;
 }
 
 const char* HideUnified::apply() const noexcept {

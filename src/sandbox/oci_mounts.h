@@ -34,12 +34,13 @@ class SandboxMounts final : public Preparation {
 
  private:
   bool write_files() const noexcept;
+  const char* own_devices() const noexcept;
 
   struct File {
     std::string path, content;
     std::vector<std::string> parents;
   };
-  std::string image_, template_, disk_, area_, lower_, writable_, root_, options_;
+  std::string image_, template_, disk_, area_, lower_, writable_, devices_, root_, options_;
   std::uint32_t owner_;
   std::vector<File> files_;
   bool hide_unified_;
