@@ -42,8 +42,8 @@ NONE_WRITABLE(sys_files, "/sys/power/state", "/sys/power/disk", "/sys/kernel/mm/
               "/sys/class/block/vda/queue/scheduler", "/sys/fs/cgroup/cgroup.procs",
               "/sys/kernel/debug/sched_features", "/sys/kernel/security/lsm",
               "/sys/kernel/tracing/tracing_on", "/sys/block/vda/uevent")
-NONE_WRITABLE(kernel_memory, "/dev/mem", "/dev/kmem", "/dev/port", "/proc/kcore",
-              "/proc/kpagecgroup", "/proc/kpageflags", "/proc/mtrr", "/dev/kmsg")
+NONE_WRITABLE(kernel_memory, "/dev/mem", "/dev/kmem", "/dev/port", "/proc/kcore", "/proc/mtrr",
+              "/dev/kmsg")
 
 // Of what an engine puts into /dev; what else can be opened is a way to a driver.
 static bool harmless(dev_t device) {

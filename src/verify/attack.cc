@@ -111,8 +111,8 @@ class Attacker {
 
   sandbox::Task<void> run_alone(const Check& check) {
     attack_.progress(std::string(check.name));
-    const auto watch =
-        std::make_shared<Watch>(co_await boost::asio::this_coro::executor, settings_.data_dir);
+    const auto watch = std::make_shared<Watch>(co_await boost::asio::this_coro::executor,
+                                               settings_.data_dir, kPlace);
     const auto baiting = std::make_shared<bool>(false);
     const bool needs_bait = check.name == "runtime-program";
     watch->start();

@@ -7,8 +7,8 @@
 
 namespace sandtrap::verify {
 
-extern const std::array<Check, 61> kSandboxChecks;
-extern const std::array<Check, 54> kKernelChecks;
+extern const std::array<Check, 62> kSandboxChecks;
+extern const std::array<Check, 55> kKernelChecks;
 extern const std::array<Check, 33> kRoleChecks;
 
 }  // namespace sandtrap::verify

@@ -3,7 +3,7 @@
 
 namespace sandtrap::verify {
 
-const std::array<Check, 54> kKernelChecks = {{
+const std::array<Check, 55> kKernelChecks = {{
     {"mount-tmpfs", "file systems", Where::kSandbox, true, Rule::kRefused, Exception::kNone,
      "refused", "A new file system of any kind."},
     {"mount-proc", "file systems", Where::kSandbox, true, Rule::kRefused, Exception::kNone,
@@ -112,7 +112,10 @@ const std::array<Check, 54> kKernelChecks = {{
     {"info-firmware", "information", Where::kSandbox, false, Rule::kRefused, Exception::kNone,
      "absent or empty", "Firmware tables and energy counters."},
     {"info-kernel-memory", "information", Where::kSandbox, true, Rule::kRefused, Exception::kNone,
-     "absent or empty", "/proc/kcore, page counts, /dev/mem, for reading."},
+     "absent or empty", "/proc/kcore, /proc/vmcore, /dev/mem, for reading."},
+    {"info-page-counts", "information", Where::kSandbox, false, Rule::kRefused,
+     Exception::kNoUserNamespace, "not readable",
+     "/proc/kpagecount, kpageflags and kpagecgroup: how the machine uses its memory."},
     {"info-kernel-log", "information", Where::kSandbox, false, Rule::kRefused, Exception::kNone,
      "refused", "The messages of the kernel, by syslog(2) and by files."},
     {"info-mounts", "information", Where::kSandbox, false, Rule::kRefused,

@@ -3,7 +3,7 @@
 
 namespace sandtrap::verify {
 
-const std::array<Check, 61> kSandboxChecks = {{
+const std::array<Check, 62> kSandboxChecks = {{
     {"net-interfaces", "network", Where::kSandbox, true, Rule::kRefused, Exception::kNone,
      "only lo is up", "Every network interface but lo is a way out."},
     {"net-routes", "network", Where::kSandbox, true, Rule::kRefused, Exception::kNone, "no route",
@@ -79,6 +79,10 @@ const std::array<Check, 61> kSandboxChecks = {{
      "Watched while the sandbox fills its disk."},
     {"host-terminals", "limits", Where::kHost, false, Rule::kRefused, Exception::kNone,
      "the host can open a terminal", "Tried while the sandbox holds all it could get."},
+    {"host-cpu-limit", "limits", Where::kHost, false, Rule::kRefused, Exception::kNone,
+     "the control group allows at most container.cpus",
+     "The quota, read from the host: on a busy machine limit-cpu does not get far enough to feel "
+     "it."},
     {"host-answers", "limits", Where::kHost, false, Rule::kRefused, Exception::kNone,
      "no pause of over 2 s",
      "How long the watching process had to wait for the processor during all attacks on limits."},

@@ -11,6 +11,8 @@
 #include <sstream>
 #include <thread>
 
+#include "verify/cgroup.h"
+
 namespace sandtrap::verify {
 namespace {
 
@@ -104,8 +106,8 @@ Facts facts_of(const config::Settings& settings, const sandbox::Capabilities& ca
   return facts;
 }
 
-Watch::Watch(const boost::asio::any_io_executor& executor, std::string folder)
-    : timer_(executor), folder_(std::move(folder)) {}
+Watch::Watch(const boost::asio::any_io_executor& executor, std::string folder, std::string program)
+    : timer_(executor), folder_(std::move(folder)), program_(std::move(program)) {}
 
 void Watch::start() {
   net::asio::co_spawn(timer_.get_executor(), look(shared_from_this()), net::asio::detached);
@@ -130,6 +132,7 @@ void Watch::look_once() {
   most_tasks_ = std::max(most_tasks_, tasks());
   const base::Fd terminal(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!terminal) terminal_failed_ = true;
+  if (!processor_limit_) processor_limit_ = processor_limit_of(program_);
 }
 
 void Watch::report(std::string_view attack, const Facts& facts, Observations& into) const {
@@ -138,6 +141,11 @@ void Watch::report(std::string_view attack, const Facts& facts, Observations& in
     into["host-processes"] =
         seen(most_tasks_ < facts.processes_max / 2,
              fmt::format("at most {} of {} in use", most_tasks_, facts.processes_max));
+  } else if (attack == "limit-cpu" && processor_limit_) {
+    const double limit = *processor_limit_;
+    into["host-cpu-limit"] = seen(limit > 0 && limit<facts.limits.cpus + 0.005, limit> 0
+                                      ? fmt::format("a quota of {:.2f} cores", limit)
+                                      : "no quota");
   } else if (attack == "limit-memory") {
     into["host-memory"] = seen(least_memory_ > facts.memory_total / 20,
                                fmt::format("at least {} MiB free", least_memory_ / kMebi));

@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,8 @@ Marks make_marks(const config::Settings& settings, bool listen);
 // Looks at the machine every few milliseconds from start() to stop().
 class Watch : public std::enable_shared_from_this<Watch> {
  public:
-  Watch(const boost::asio::any_io_executor& executor, std::string folder);
+  // `program`: the attacker's, as the first word of its command line.
+  Watch(const boost::asio::any_io_executor& executor, std::string folder, std::string program);
   void start();
   void stop() { stopped_ = true; }
   // What was seen during the attack `name` as observations of the host's checks.
@@ -43,7 +45,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
   void look_once();
 
   boost::asio::steady_timer timer_;
-  std::string folder_;
+  std::string folder_, program_;
+  std::optional<double> processor_limit_;
   bool stopped_ = false, terminal_failed_ = false;
   unsigned looks_ = 0;
   std::uint64_t least_memory_ = UINT64_MAX, least_disk_ = UINT64_MAX, most_tasks_ = 0;

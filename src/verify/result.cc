@@ -199,6 +199,8 @@ bool admitted(const Check& check, const Observation& seen) {
   if (check.name == "info-mounts") {
     return seen.kind == Kind::kDone && seen.detail.find("names docker") != std::string::npos;
   }
+  // Files of the host's root, who is the sandbox's root there; nothing else that is refused.
+  if (check.name == "info-page-counts") return seen.kind == Kind::kDone;
   return seen.kind == Kind::kNumber;
 }
 

@@ -166,6 +166,8 @@ TEST(Verdicts, WhatAnEngineCannotDoIsKnownAndNothingBeyondIt) {
   EXPECT_EQ(verdict_of("user-map", saw(Kind::kNumber, 200000), docker), Verdict::kPass);
   EXPECT_EQ(verdict_of("limit-disk", saw(Kind::kNumber, 2LL << 30), docker), Verdict::kKnown);
   EXPECT_EQ(verdict_of("limit-disk", saw(Kind::kCannot), docker), Verdict::kNotRun);
+  EXPECT_EQ(verdict_of("info-page-counts", saw(Kind::kDone), docker), Verdict::kKnown);
+  EXPECT_EQ(verdict_of("info-kernel-memory", saw(Kind::kDone), docker), Verdict::kFail);
   EXPECT_EQ(verdict_of("host-mounts", saw(Kind::kNumber, 3), docker), Verdict::kKnown);
   EXPECT_EQ(verdict_of("host-mounts", saw(Kind::kNumber, 4), docker), Verdict::kFail);
   EXPECT_EQ(verdict_of("host-mounts", saw(Kind::kDone), docker), Verdict::kFail);

@@ -86,13 +86,12 @@ RUNTIMES = {
     "device": "device-nodes",
     "no-process-limit": "limit-processes",
     "no-memory-limit": "limit-memory",
-    "no-cpu-limit": "limit-cpu",
+    "no-cpu-limit": "host-cpu-limit",
     "no-process-limits": "limit-descriptors",
     "kept-capabilities": "capability-inheritable",
     "more-capabilities": "capability-bounding",
-    "leaked-folder": "leak-descriptors",
 }
-NOT_CRITICAL = {"info-block-devices", "limit-memory", "limit-cpu"}
+NOT_CRITICAL = {"info-block-devices", "limit-memory", "host-cpu-limit"}
 
 
 def weak_runtime(folder, weakness):
