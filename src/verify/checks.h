@@ -34,9 +34,10 @@ enum class Rule {
   kNoHostMounts,    //
 };
 
-// What an engine says it cannot do (Capabilities): then the check has an expected value of its own
+// What an engine says it cannot do (Capabilities), or a setting gives away for the sake of a
+// believable machine: then the check has an expected value of its own
 // and shows as "known" instead of passing in silence.
-enum class Exception { kNone, kNoUserNamespace, kNoDiskLimit, kContainerMounts };
+enum class Exception { kNone, kNoUserNamespace, kNoDiskLimit, kContainerMounts, kNewPrivileges };
 
 struct Check {
   std::string_view name, group;
