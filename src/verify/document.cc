@@ -27,7 +27,7 @@ Each check ends as
 | verdict | |
 |---|---|
 | pass | as expected |
-| known | the engine says it cannot do better (no user namespace, no limit of the disk); the table shows what is expected instead, and exactly that was seen |
+| known | the engine says it cannot do better (no user namespace, no limit of the disk), or a setting wants it so; the table shows what is expected instead, and exactly that was seen |
 | FAIL | the attack worked, or more was possible than the limit says |
 | NOT RUN | it could not be made; counts as a failure |
 | waived | failed or not made, and named by `--waive` or `verify_waive` |
@@ -64,6 +64,8 @@ std::string_view excused(Exception exception) {
       return " Known where the engine has no user namespace.";
     case Exception::kNoDiskLimit:
       return " Known where the engine's storage cannot be limited.";
+    case Exception::kNewPrivileges:
+      return " Known where container.no_new_privileges is off.";
     case Exception::kContainerMounts:
       return " Known under Docker, which mounts its own there.";
   }

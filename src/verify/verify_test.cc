@@ -163,6 +163,11 @@ TEST(Verdicts, WhatAnEngineCannotDoIsKnownAndNothingBeyondIt) {
   docker.user_namespace = docker.exact_disk_limit = false;
   EXPECT_EQ(verdict_of("user-map", saw(Kind::kNumber, 0)), Verdict::kFail);
   EXPECT_EQ(verdict_of("user-map", saw(Kind::kNumber, 0), docker), Verdict::kKnown);
+  docker.limits.no_new_privileges = false;
+  EXPECT_EQ(verdict_of("setuid-program", saw(Kind::kDone), docker), Verdict::kKnown);
+  EXPECT_EQ(verdict_of("setuid-program", saw(Kind::kDone)), Verdict::kFail);
+  EXPECT_EQ(verdict_of("no-new-privileges", saw(Kind::kNumber, 0), docker), Verdict::kKnown);
+  EXPECT_EQ(verdict_of("no-new-privileges", saw(Kind::kNumber, 0)), Verdict::kFail);
   EXPECT_EQ(verdict_of("user-map", saw(Kind::kNumber, 200000), docker), Verdict::kPass);
   EXPECT_EQ(verdict_of("limit-disk", saw(Kind::kNumber, 2LL << 30), docker), Verdict::kKnown);
   EXPECT_EQ(verdict_of("limit-disk", saw(Kind::kCannot), docker), Verdict::kNotRun);

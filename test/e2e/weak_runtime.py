@@ -39,6 +39,10 @@ def unmasked(config):
     config["linux"]["maskedPaths"] = []
 
 
+def new_privileges(config):
+    config["process"]["noNewPrivileges"] = False
+
+
 def no_filter(config):
     config["linux"].pop("seccomp")
 
@@ -87,6 +91,7 @@ WEAKNESSES = {
     "writable-kernel": writable_kernel,
     "unmasked": unmasked,
     "no-filter": no_filter,
+    "new-privileges": new_privileges,
     "host-folder": bind("/usr", "/host"),
     "engine-socket": bind("/dev/null", "/run/docker.sock"),
     "device": device,
