@@ -200,6 +200,7 @@ class Reader {
     if (max != nullptr && p.pam_delay_max < p.pam_delay_min) {
       problems_.add(*max, "pam_delay_max is below pam_delay_min");
     }
+    in.flag("pam_delay_by_clock", p.pam_delay_by_clock);
     pause(in, "session_setup_min", p.session_setup_min);
     pause(in, "session_setup_max", p.session_setup_max);
     in.text("key_debug", p.key_debug, kMaxLine);
@@ -221,6 +222,7 @@ class Reader {
     in.texts("accepted_environment", p.accepted_env, kMaxList, kMaxName);
     in.count("status_first_quiet", p.status_first_quiet, 0U, 1000U);
     in.count("status_first_output", p.status_first_output, 0U, 1000U);
+    in.count("status_first_terminal", p.status_first_terminal, 0U, 1000U);
     in.count("status_first_bulk", p.status_first_bulk, 0U, 1000U);
     in.finish();
   }

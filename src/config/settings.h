@@ -85,7 +85,7 @@ struct Authentication {                 // authentication:
   } public_keys = PublicKeys::kRefuse;
   bool keyboard_interactive = false;
   std::uint32_t max_auth_tries = 6;
-  std::chrono::milliseconds failure_delay_min{1500}, failure_delay_max{2500};
+  std::chrono::milliseconds failure_delay_min{1000}, failure_delay_max{3000};
   // What follows from preset and rules for the gate, which never sees the rules.
   bool asks_none = false, offers_passwords = true;
   bool operator==(const Authentication&) const = default;

@@ -8,7 +8,9 @@ Loopback::Loopback(std::shared_ptr<const Persona> persona, base::Entropy& entrop
     : persona_(std::move(persona)),
       server_(persona_->profile, persona_->host_keys, entropy, persona_->delay_secret,
               base::monotonic_now()),
-      owner_(std::move(owner)) {}
+      owner_(std::move(owner)) {
+  server_.set_clock(base::monotonic_now(), base::wall_now());
+}
 
 void Loopback::input(base::ByteView data) {
   // A socket's reader would stop for an engine that is busy; the engine bounds what it keeps.

@@ -40,6 +40,7 @@ Session::Session(Services& services, const Owner& owner, std::shared_ptr<const P
       timer_(services.executor),
       read_hint_(kSmallRead) {
   server_.set_local_port(local_.port);
+  server_.set_clock(base::monotonic_now(), base::wall_now());
 }
 
 Session::~Session() = default;

@@ -94,7 +94,7 @@ void Auth::userauth_request(Reader in, Instant now) {
   }
   if (!same_identity(user, service)) return;
   state_ = State::kIdle;  // a new request ends a keyboard-interactive exchange
-  started_ = now;
+  started_ = pam_began_ = now;
   ++attempts_;
   method_ = Method::kOther;
   if (method == "none") {
@@ -232,15 +232,20 @@ void Auth::succeed() {
 }
 
 void Auth::fail(Work work, Instant now) {
-  const base::Duration pam =
-      work == Work::kPam ? random_delay(profile_.pam_delay_min, profile_.pam_delay_max, entropy_)
-                         : base::Duration::zero();
+  const base::Duration pam = work == Work::kPam ? pam_delay() : base::Duration::zero();
   const base::Duration elapsed = now - started_;
   // keyboard-interactive answers arrive outside the request that sshd pads.
   const bool padded = method_ != Method::kPrompt;
   const base::Duration total = padded ? padded_delay(elapsed + pam) : elapsed + pam;
   const bool immediate = method_ == Method::kNone && profile_.none_is_immediate;
   hold(immediate ? now + pam : started_ + total, true, now);
+}
+
+base::Duration Auth::pam_delay() {
+  const base::Duration min = profile_.pam_delay_min, max = profile_.pam_delay_max;
+  if (!profile_.pam_delay_by_clock || !epoch_) return random_delay(min, max, entropy_);
+  const auto second = std::chrono::floor<std::chrono::seconds>(pam_began_ - *epoch_);
+  return clocked_delay(min, max, second.count());
 }
 
 base::Duration Auth::padded_delay(base::Duration work) const {

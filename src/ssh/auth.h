@@ -30,6 +30,11 @@ class Auth {
   // What signatures cover; known after the first key exchange.
   void set_session(ByteView session_identifier, ByteView host_key_blob);
 
+  // What the wall clock shows at `now`: libpam's delay goes by its second. Untold: drawn at random.
+  void set_clock(Instant now, base::WallTime wall) {
+    epoch_ = now - std::chrono::microseconds(wall.micros);
+  }
+
   void handle(const Packet& packet, Instant now);
   // A decision is outstanding or a reply is held: no further packet may be handled.
   bool waiting() const { return state_ == State::kDeciding || state_ == State::kHolding; }
@@ -72,6 +77,7 @@ class Auth {
   void succeed();
   enum class Work { kNone, kPam };  // what a failure cost sshd, besides the time that passed
   void fail(Work work, Instant now);
+  base::Duration pam_delay();
   base::Duration padded_delay(base::Duration work) const;
   void hold(Instant until, bool reply, Instant now);
   void send_failure();
@@ -86,11 +92,13 @@ class Auth {
 
   State state_ = State::kService;
   Method method_ = Method::kOther;
-  std::string user_, service_;  // of the first request; they may not change
-  std::string signed_user_;     // with its ":style": what key signatures cover
-  std::string submethods_;      // of keyboard-interactive
-  Bytes key_answer_;            // PK_OK for the key in question
-  Instant started_{};           // of the request under way
+  std::string user_, service_;    // of the first request; they may not change
+  std::string signed_user_;       // with its ":style": what key signatures cover
+  std::string submethods_;        // of keyboard-interactive
+  Bytes key_answer_;              // PK_OK for the key in question
+  Instant started_{};             // of the request under way
+  Instant pam_began_{};           // with it, or with the prompt of keyboard-interactive
+  std::optional<Instant> epoch_;  // the Unix epoch on the monotonic clock
   Instant held_until_{};
   bool held_reply_ = false;       // a FAILURE goes out when the hold ends
   std::uint32_t attempts_ = 0;    // requests so far

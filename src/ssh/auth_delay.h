@@ -20,8 +20,13 @@ base::Duration base_failure_delay(std::uint64_t secret, std::string_view user);
 // The smallest base * 2^k that is at least `work`.
 base::Duration padded_failure_delay(base::Duration base, base::Duration work);
 
-// libpam's randomised fail delay: the mean of three uniform numbers, so that the middle of the
-// range is likelier than its ends. `max` below `min` counts as `min`.
+// libpam's fail delay: the mean of three uniform numbers, so that the middle of the range is
+// likelier than its ends. `max` below `min` counts as `min`.
 base::Duration random_delay(base::Duration min, base::Duration max, base::Entropy& entropy);
+
+// The same as libpam before 1.6 draws it: its generator starts from the second (Unix time) in which
+// the authentication began, so every password refused in one second takes equally long, and a
+// client that knows the time can tell how long.
+base::Duration clocked_delay(base::Duration min, base::Duration max, std::int64_t unix_seconds);
 
 }  // namespace sandtrap::ssh

@@ -4,6 +4,7 @@
 #include <rapidcheck.h>
 
 #include <string>
+#include <utility>
 
 namespace sandtrap::ssh {
 namespace {
@@ -72,6 +73,20 @@ TEST(AuthDelay, RandomDelayCoversTheRangeAndNoMore) {
   EXPECT_GT(mean, 1990ms);
   EXPECT_LT(mean, 2010ms);
   EXPECT_EQ(random_delay(3s, 2s, high), 3s);
+}
+
+// Measured: pam_authenticate() of libpam 1.5.2 (service sshd, no such user) begun in these seconds
+// took this long and some milliseconds of work.
+TEST(AuthDelay, ClockedDelayIsLibpams) {
+  const std::pair<std::int64_t, Duration> measured[] = {
+      {1795323020, 2093ms}, {1795323021, 1562ms}, {1795323022, 2368ms}, {1795323023, 2173ms},
+      {1795323024, 2308ms}, {1795323025, 2113ms}, {1795323026, 2584ms}};
+  for (const auto& [second, expected] : measured) {
+    const Duration delay = clocked_delay(1s, 3s, second);
+    EXPECT_GE(delay, expected - 1ms) << second;
+    EXPECT_LE(delay, expected + 1ms) << second;
+  }
+  EXPECT_EQ(clocked_delay(3s, 2s, 1795323020), 3s);
 }
 
 }  // namespace

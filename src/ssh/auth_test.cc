@@ -145,8 +145,26 @@ TEST_F(AuthTest, WrongPasswordTakesPamDelayRoundedUp) {
   EXPECT_TRUE(sink_.take().empty());
   auth().submit(attempt.id, false, now_ + 20ms);
   const base::Duration b = base_failure_delay(kSecret, "admin");
-  EXPECT_EQ(release(), padded_failure_delay(b, 1520ms));
+  EXPECT_EQ(release(), padded_failure_delay(b, 1020ms));
   EXPECT_EQ(sink_.take(), Lines{kFailureLine});
+}
+
+TEST_F(AuthTest, ThePamDelayGoesByTheSecondOfTheAttempt) {
+  profile_.quantise_delays = true;
+  constexpr std::int64_t kSecond = 1795323020;  // told 2.5 s before the attempt, which is in ...22
+  auth().set_clock(now_, base::WallTime{kSecond * 1'000'000});
+  now_ += 2500ms;
+  service();
+  packet(password("admin", "123456"));
+  auth().submit(take_event<AuthAttempt>(events_).id, false, now_);
+  const base::Duration pam = clocked_delay(1s, 3s, kSecond + 2);
+  EXPECT_NE(pam, clocked_delay(1s, 3s, kSecond));
+  EXPECT_EQ(release(), padded_failure_delay(base_failure_delay(kSecret, "admin"), pam));
+
+  profile_.pam_delay_by_clock = false;  // ZeroEntropy draws the least
+  packet(password("admin", "123456"));
+  auth().submit(take_event<AuthAttempt>(events_).id, false, now_);
+  EXPECT_EQ(release(), padded_failure_delay(base_failure_delay(kSecret, "admin"), 1s));
 }
 
 TEST_F(AuthTest, RightPasswordIsNotDelayed) {
@@ -229,7 +247,7 @@ TEST_F(AuthTest, AnotherServiceNeverSucceeds) {
   service();
   packet(request("root", "password", "ssh-x").boolean(false).string("letmein"));
   EXPECT_FALSE(take_event<AuthAttempt>(events_).needs_decision);
-  EXPECT_GE(release(), 1500ms);
+  EXPECT_GE(release(), 1000ms);
   EXPECT_EQ(sink_.take(), Lines{kFailureLine});
 }
 
@@ -301,7 +319,7 @@ TEST_F(KeyboardInteractiveTest, WrongAnswerFailsAfterPamDelayAndCounts) {
   for (int i = 0; i < 6; ++i) {
     packet(response({"x"}));
     auth().submit(take_event<AuthAttempt>(events_).id, false, now_);
-    EXPECT_EQ(release(), 1500ms);
+    EXPECT_EQ(release(), 1000ms);
     if (!sink_.closed()) packet(request("root", "keyboard-interactive").string("").string(""));
   }
   const Lines lines = sink_.take();

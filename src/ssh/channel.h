@@ -57,7 +57,7 @@ class Channel {
   void exited(const Exit& exit);
   bool end_waits() const { return exit_.has_value() || eof_held_; }  // one for the other
   void flush_end();
-  void end_round();  // sends CLOSE where all is over
+  void end_round();      // sends CLOSE where all is over
   void opened_direct();  // no session: what runs behind it is our own server
 
   bool has_pty = false;

@@ -161,6 +161,21 @@ TEST_F(ChannelTest, StatusOvertakesTheEofWhereTheRaceSaysSo) {
   }
 }
 
+TEST_F(ChannelTest, ATerminalsEndHasAChanceOfItsOwn) {
+  profile_.status_first_terminal = 1000;
+  for (const bool terminal : {true, false}) {
+    connection_.reset();
+    open();
+    if (terminal) after(pty());
+    run();
+    connection().exited(0, ExitStatus{0});
+    connection().output_eof(0, 5);
+    const Lines lines = taken();
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines.front(), terminal ? "EXIT-STATUS 7 false 0" : "EOF 7");
+  }
+}
+
 TEST_F(ChannelTest, AHeldEofComesAloneWhereTheProgramGoesOn) {
   using namespace std::chrono_literals;
   profile_.status_first_bulk = 1000;

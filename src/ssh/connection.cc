@@ -248,9 +248,10 @@ void Connection::consumed(ChannelId id, std::size_t n) {
 void Connection::output_eof(ChannelId id, std::size_t recent) {
   Channel* channel = find(id);
   if (channel == nullptr) return;
-  const std::uint32_t chance = recent == 0                     ? profile_.status_first_quiet
-                               : recent < profile_.bulk_output ? profile_.status_first_output
-                                                               : profile_.status_first_bulk;
+  const std::uint32_t chance = recent == 0                      ? profile_.status_first_quiet
+                               : recent >= profile_.bulk_output ? profile_.status_first_bulk
+                               : channel->has_pty               ? profile_.status_first_terminal
+                                                                : profile_.status_first_output;
   channel->output_eof(chance != 0 && draw_per_mille(entropy_) < chance);
   exit_waits_ = exit_waits_ || channel->end_waits();
 }

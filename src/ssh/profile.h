@@ -55,8 +55,9 @@ struct Profile {
   bool none_is_immediate = false;  // "none" is answered without the failure delay (since 9.6)
   // A request that took longer is answered without the rounding of b*2^k; 0: none is (before 9.6).
   std::chrono::milliseconds longest_padded{0};
-  std::chrono::milliseconds pam_delay_min{1500}, pam_delay_max{2500};  // before a wrong password
-  bool quantise_delays = true;  // b*2^k of OpenSSH; false makes fast failures for tests
+  std::chrono::milliseconds pam_delay_min{1000}, pam_delay_max{3000};  // before a wrong password
+  bool pam_delay_by_clock = true;  // libpam before 1.6: by the second of the attempt, else random
+  bool quantise_delays = true;     // b*2^k of OpenSSH; false makes fast failures for tests
   // From USERAUTH_SUCCESS to hostkeys-00@openssh.com: sshd forks and opens the PAM session.
   std::chrono::microseconds session_setup_min{10000}, session_setup_max{16000};
 
@@ -82,8 +83,9 @@ struct Profile {
 
   // How a session ends is a race in sshd: where the program's end comes right behind its output,
   // exit-status may overtake the EOF. Out of 1000 times, by what came in the last moment: nothing,
-  // some output, a lot of it.
+  // some output (of a terminal: apart), a lot of it.
   std::uint32_t status_first_quiet = 0, status_first_output = 0, status_first_bulk = 0;
+  std::uint32_t status_first_terminal = 0;
   std::uint32_t bulk_output = 8192;  // bytes from which on it is a lot
 
   // Limits

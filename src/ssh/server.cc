@@ -144,6 +144,9 @@ Server::Server(const Profile& profile, const std::vector<HostKey>& keys, base::E
     : impl_(std::make_unique<Impl>(profile, keys, entropy, delay_secret, now)) {}
 Server::~Server() = default;
 
+void Server::set_clock(Instant now, base::WallTime wall) {
+  if (impl_->auth) impl_->auth->set_clock(now, wall);
+}
 void Server::set_local_port(std::uint16_t port) {
   impl_->local_port = port;
 }

@@ -197,6 +197,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  void set_clock(Instant now, base::WallTime wall);  // two readings of the same moment
   void set_local_port(std::uint16_t port);  // where the client reached us, before it logs in
 
   // While true, the caller peeks at the socket and takes only identification_take(peeked) bytes:

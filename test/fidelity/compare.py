@@ -67,29 +67,38 @@ def session_answer(port, probe, key):
 
 
 class Verdict:
-    def __init__(self, name, real, ours):
-        self.name, self.real, self.ours = name, real, ours
-        self.same = ours in real
+    def __init__(self, name, real, ours, broken):
+        self.name, self.real, self.ours, self.broken = name, real, ours, broken
+        self.same = ours in real  # `real` holds no answer that is none
 
     def show(self):
         print(f"--- {self.name}")
-        for answer, times in self.real.items():
+        for answer, times in [*self.real.items(), *self.broken.items()]:
             for line in answer:
                 print(f"  sshd     {line[:400]}" + (f"  (x{times})" if line == answer[-1] else ""))
         for line in self.ours:
             print(f"  sandtrap {line[:400]}")
 
 
+def asked(run, port):
+    """The answer and whether it is one: a probe that breaks has none, and equals nothing."""
+    try:
+        return tuple(run(port)), True
+    except Exception as error:  # whatever it is: the other probes go on
+        return (f"no answer: {type(error).__name__}: {error}",), False
+
+
 def judge(name, run, ports, rounds=3):
     """Equal where SandTrap's answer is one that the real daemons give; they are asked up to six times."""
-    real, ours = collections.Counter(), None
+    real, ours, broken = collections.Counter(), ("not asked",), collections.Counter()
     for _ in range(rounds):
         for port in ports[:2]:
-            real[tuple(run(port))] += 1
-        ours = tuple(run(ports[2]))
-        if ours in real:
+            answer, valid = asked(run, port)
+            (real if valid else broken)[answer] += 1
+        ours, valid = asked(run, ports[2])
+        if valid and ours in real:
             break
-    return Verdict(name, real, ours)
+    return Verdict(name, real, ours, broken)
 
 
 def check_vectors(ports):
@@ -139,9 +148,12 @@ class Run:
         varying = sum(len(v.real) > 1 for v in verdicts)
         if varying:
             text += f" ({varying} on which the real daemons differ from themselves)"
-        on_grid = [min(grid.cosine(v.ours, real) for real in v.real) if not v.same else 1.0 for v in verdicts if v.name.startswith("grid")]
+        on_grid = [max((grid.cosine(v.ours, real) for real in v.real), default=0.0) if not v.same else 1.0 for v in verdicts if v.name.startswith("grid")]
         if on_grid:
             text += f"; grid of {len(on_grid)}: lowest cosine similarity {min(on_grid):.3f}"
+        broken = sum(bool(v.broken) for v in verdicts)
+        if broken:
+            text += f"; {broken} that a real daemon once left without an answer"
         enough = bool(only) or len(verdicts) >= LEAST[part]
         print(text + ("" if enough else f": at least {LEAST[part]} were expected"), flush=True)
         self.failures += bad + (not enough)
@@ -157,6 +169,15 @@ class Run:
         self.failures += bad
 
     def part(self, part, only, jobs):
+        began = time.monotonic()
+        try:
+            self.compare(part, only, jobs)
+        except Exception:  # a broken test is a failure of the run, not the end of its report
+            traceback.print_exc()
+            self.failures += 1
+        print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)
+
+    def compare(self, part, only, jobs):
         ports = self.ports["accept"]
         if part in LEAST:
             self.probes(part, only, jobs)
@@ -191,9 +212,6 @@ def main():
                     run.part(part, args.only, args.jobs)
             if waiting:
                 waiting.result()
-    except Exception:  # a broken probe is a failure of the run, not the end of its report
-        traceback.print_exc()
-        run.failures += 1
     finally:
         run.stop()
     print(f"{run.failures} differences, {time.monotonic() - began:.0f} s")
