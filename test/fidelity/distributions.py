@@ -189,7 +189,9 @@ def endings(ports, key):
         # What the load of this machine moves in both, and what so few runs leave to chance.
         middle = share(real + ours)
         chance = 3 * math.sqrt(middle * (1 - middle) * (1 / real.total() + 1 / ours.total()))
-        good = not unknown and apart <= 0.15 + between + chance
+        # Load alone moves sshd's share from 22 to 62 %; so that both orders come counts beside the share.
+        one_order = 0.15 <= share(real) <= 0.85 and share(ours) in (0, 1)
+        good = not unknown and not one_order and apart <= 0.3 + between + chance
         yield (f"ending of {name}: status first {share(real):.0%} real, {share(ours):.0%} SandTrap, chi-square p = "
                f"{chi_square(real, ours):.3f}" + (f"; never seen from sshd: {unknown}" if unknown else ""), good)
     for client in clients:
