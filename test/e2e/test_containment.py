@@ -110,15 +110,18 @@ def test_the_host_sees_no_root_of_its_own(pot, engine):
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
-def test_the_machines_own_dev_null_cannot_be_changed(engine, runtime, fresh):
+def test_this_machines_dev_null_is_out_of_reach(engine, runtime, fresh):
     if engine != "oci" or not shutil.which(runtime):
         pytest.skip("a matter of the embedded engine's runtimes")
     pot = fresh(size=1, extra=f"oci: {{runtime: {runtime}}}\n")
-    for stream in ("/dev/null", "/proc/1/fd/0", "/proc/1/fd/1"):
-        done = inside(pot, f"id -u; chmod 666 {stream}; echo $?", source="127.0.4.5")
-        assert done.stdout == b"0\n1\n", (stream, done)
     before = os.stat("/dev/null")
-    assert (before.st_uid, before.st_mode & 0o777) == (0, 0o666)
+    for stream in ("/dev/null", "/proc/1/fd/0", "/proc/1/fd/1"):
+        # Its own node, or a view through which nothing can be changed.
+        done = inside(pot, f"id -u; chmod 600 {stream}; chown 1:1 {stream}; echo end", source="127.0.4.5")
+        assert done.stdout == b"0\nend\n", (stream, done)
+        after = os.stat("/dev/null")
+        assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+    assert before.st_mode & 0o777 == 0o666
 
 
 def test_nothing_names_the_data_folder(pot, engine):
