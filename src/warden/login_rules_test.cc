@@ -258,8 +258,10 @@ TEST(LoginRulesProperty, SavedAndLoadedRecordsDecideTheSame) {
     two.records().load(one.records().save_all({now, wall}), {later, wall});
     for (const Try& t : tries) {
       const LoginRequest asked = request(t.user, t.password, t.source);
-      const LoginDecision a = one.decide(t.record, asked, now);
-      const LoginDecision b = two.decide(t.record, asked, later);
+      // Told, not decided: a record without anything in it is not saved, so that the two make room
+      // for further ones differently.
+      const LoginDecision a = one.explain(t.record, asked, now).decision;
+      const LoginDecision b = two.explain(t.record, asked, later).decision;
       RC_ASSERT(a.accepted == b.accepted);
       RC_ASSERT(a.decided_by == b.decided_by);
     }
