@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace sandtrap::gate {
+namespace {
+
+// For a client that sends and never reads. A real connection would stand still; this one ends.
+constexpr std::size_t kMaxUnsent = 256 * 1024;
+
+}  // namespace
 
 Loopback::Loopback(std::shared_ptr<const Persona> persona, base::Entropy& entropy, Owner owner)
     : persona_(std::move(persona)),
@@ -63,6 +69,10 @@ void Loopback::turn() {
   }
   const std::size_t sent = unsent_.empty() ? 0 : owner_.output(unsent_);
   unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (unsent_.size() > kMaxUnsent) {
+    closed_ = true;
+    base::Bytes().swap(unsent_);
+  }
   if (!unsent_.empty()) return;
   if (closed_ && !std::exchange(ended_, true)) owner_.ended();
 }

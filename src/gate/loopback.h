@@ -38,7 +38,7 @@ class Loopback {
   const std::shared_ptr<const Persona> persona_;
   ssh::Server server_;
   Owner owner_;
-  base::Bytes unsent_;  // bounded by what an engine answers to packets that it reads one by one
+  base::Bytes unsent_;  // for want of room; bounded
   bool closed_ = false, ended_ = false;
 };
 
