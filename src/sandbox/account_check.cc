@@ -1,5 +1,6 @@
 #include "sandbox/account_check.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,16 +17,20 @@ namespace {
 // guest/accounts.h
 constexpr int kExitAccepted = 0, kExitNotOurs = 2;
 
-// At once, or not at all: a fresh pipe or socket has room for it.
+// At once, or not at all: a fresh pipe or socket has room for it, unless somebody inside, who holds
+// the other end, has shrunk it.
 base::Status give(Process::Streams& streams, const std::string& input) {
-  errno = 0;
   const bool socket = !streams.output;  // Docker's exec: one stream for everything
+  // Our end is an open file description of our own: nobody inside can make it block again.
+  if (!socket && ::fcntl(streams.input.get(), F_SETFL, O_NONBLOCK) != 0)
+    return base::fail_errno("account check", errno);
   const ssize_t n =
       socket ? ::send(streams.input.get(), input.data(), input.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
              : ::write(streams.input.get(), input.data(), input.size());
   // EPIPE: it had its answer without reading.
-  if (n != static_cast<ssize_t>(input.size()) && errno != EPIPE)
-    return base::fail_errno("account check", errno);
+  if (n < 0 && errno != EPIPE) return base::fail_errno("account check", errno);
+  if (n >= 0 && n != static_cast<ssize_t>(input.size()))
+    return base::fail(base::Errc::kLimit, "account check: no room for the question");
   if (socket) {
     ::shutdown(streams.input.get(), SHUT_WR);
   } else {
