@@ -1,6 +1,6 @@
-// What a text may look like, as an operator writes it: a glob or a regular expression. Both take
-// time linear in the text, because the text is an attacker's: regular expressions are RE2's, which
-// never backtracks. RE2 stays behind pattern.cc. Pure; values.
+// What a text may look like, as an operator writes it: a regular expression (globs: base/glob.h).
+// It takes time linear in the text, because the text is an attacker's: RE2 never backtracks, and
+// stays behind pattern.cc. Pure; values.
 #pragma once
 
 #include <memory>
@@ -14,9 +14,6 @@ class RE2;
 }
 
 namespace sandtrap::config {
-
-// `*` stands for any number of any bytes; everything else for itself.
-bool glob_match(std::string_view pattern, std::string_view text);
 
 class Regex {
  public:

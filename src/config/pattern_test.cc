@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/glob.h"
 #include "config/network.h"
 
 namespace sandtrap::config {
@@ -18,7 +19,8 @@ TEST(Glob, StarsMatchAnyText) {
                       {"a*c", "abd", false},   {"*b*", "abc", true},   {"a*b*c", "aXbYbZc", true},
                       {"a*b*c", "acb", false}, {"root", "roo", false}, {"**", "abc", true}};
   for (const Row& row : rows) {
-    EXPECT_EQ(glob_match(row.pattern, row.text), row.matches) << row.pattern << " " << row.text;
+    EXPECT_EQ(base::glob_match(row.pattern, row.text), row.matches)
+        << row.pattern << " " << row.text;
   }
 }
 

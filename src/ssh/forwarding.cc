@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/glob.h"
 #include "ssh/auth_delay.h"
 
 namespace sandtrap::ssh {
@@ -63,33 +64,13 @@ bool is_unresolvable(std::string_view host) {
   return std::find(std::begin(kNowhere), std::end(kNowhere), top) != std::end(kNowhere);
 }
 
-// `*` in the pattern stands for any text. Linear in both: only the last star is ever moved.
-bool matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
 bool applies(const ForwardRule& rule, std::string_view host, std::uint32_t port) {
   if (rule.target == "localhost") return is_this_host(host);
   if (rule.target == "ipv6") return is_ipv6(host);
   if (rule.target == "address") return is_ipv4(host) || is_ipv6(host);
   if (rule.target == "unresolvable") return is_unresolvable(host);
-  return matches(rule.target, host) || matches(rule.target, fmt::format("{}:{}", host, port));
+  return base::glob_match(rule.target, host) ||
+         base::glob_match(rule.target, fmt::format("{}:{}", host, port));
 }
 
 const OutcomeRow& row(ForwardOutcome outcome) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/glob.h"
 #include "config/login_rules.h"
 
 namespace sandtrap::warden {
@@ -61,7 +62,7 @@ bool LoginRuleMatcher::Text::matches(std::string_view text) const {
   if (any) return true;
   if (regex) return regex->matches(text);
   return std::any_of(globs.begin(), globs.end(),
-                     [text](const std::string& glob) { return config::glob_match(glob, text); });
+                     [text](const std::string& glob) { return base::glob_match(glob, text); });
 }
 
 LoginRuleMatcher::LoginRuleMatcher(std::string label, LoginRule rule, Sticky fallback)
@@ -90,7 +91,7 @@ std::string_view LoginRuleMatcher::mismatch(const LoginRequest& request) const {
   }
   if (!rule_.key_types.empty()) {
     const auto fits = [&](const std::string& glob) {
-      return config::glob_match(glob, request.key_type);
+      return base::glob_match(glob, request.key_type);
     };
     if (std::none_of(rule_.key_types.begin(), rule_.key_types.end(), fits)) {
       return "another type of key";
