@@ -66,7 +66,9 @@ json::object mount(std::string_view target, std::string_view type, std::string_v
   return out;
 }
 
-json::array mounts() {
+json::array mounts(const Limits& limits) {
+  // Terminals are the whole machine's (kernel.pty.max): one sandbox must not take them all.
+  const std::string terminals = "max=" + std::to_string(limits.pids);
   json::array out;
   out.emplace_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev", "relatime"}));
   out.emplace_back(
@@ -74,7 +76,7 @@ json::array mounts() {
             {"nosuid", "noexec", "strictatime", "mode=755", "size=8m", "nr_inodes=4k"}));
   out.emplace_back(
       mount("/dev/pts", "devpts", "devpts",
-            {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
+            {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", terminals}));
   out.emplace_back(
       mount("/dev/shm", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=1777", "size=64m"}));
   out.emplace_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
@@ -147,7 +149,7 @@ std::string oci_config(const BundleSpec& spec) {
   out["process"] = process(spec.limits);
   out["root"] = std::move(root);
   out["hostname"] = spec.limits.hostname;
-  out["mounts"] = mounts();
+  out["mounts"] = mounts(spec.limits);
   out["linux"] = linux_section(spec);
   return json::serialize(out);
 }

@@ -35,6 +35,9 @@ TEST(OciBundle, EveryLimitIsWhereTheRuntimeReadsIt) {
   EXPECT_EQ(at(spec(), "/linux/resources/cpu/quota"), 25000);
   EXPECT_EQ(at(spec(), "/linux/resources/cpu/period"), 100000);
   EXPECT_EQ(at(spec(), "/linux/resources/pids/limit"), 33);
+  const auto terminals = at(spec(), "/mounts/2");
+  EXPECT_EQ(terminals.at("destination"), "/dev/pts");
+  EXPECT_EQ(terminals.at("options").as_array().back(), "max=33");
   EXPECT_EQ(at(spec(), "/linux/resources/devices/0/allow"), false);
   EXPECT_EQ(at(spec(), "/process/noNewPrivileges"), true);
   EXPECT_EQ(at(spec(), "/linux/uidMappings/0/hostID"), 200000);
