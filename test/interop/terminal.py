@@ -39,5 +39,7 @@ def talk(side, argv, password=None, resize=True):
     child.send("exit 3\r")
     child.expect(pexpect.EOF)
     screen.append(side.mask(child.before))
+    # A client may let go of its terminal before it ends (dbclient does at the channel's EOF): a close now would be its SIGHUP.
+    child.wait()
     child.close()
     return {"exit": child.exitstatus, "screen": re.sub(r"\x1b\]0;.*?\x07", "", "".join(screen))}
