@@ -163,36 +163,40 @@ void send_all(int fd, View bytes) {
         "send");
 }
 
-std::span<std::uint8_t> receive(int fd, std::span<std::uint8_t> space) {
-  const ssize_t n = ::recv(fd, space.data(), space.size(), 0);
-  check(n >= 0, "recv");
-  return space.first(static_cast<std::size_t>(n));
+// A flight as a whole: two of them may wait in the socket together.
+std::span<std::uint8_t> receive(int fd, std::span<std::uint8_t> space, std::size_t size) {
+  const ssize_t n = ::recv(fd, space.data(), size, MSG_WAITALL);
+  check(n == static_cast<ssize_t>(size), "recv");
+  return space.first(size);
 }
 
-// The flights of both sides; the client sends each of its own when the server's has come.
+// The flights of both sides; before those of its own where one is named, the client waits for the
+// server's.
+constexpr std::size_t kBanner = 41, kAccept = 64, kFailure = 80;
 constexpr std::size_t kClientFlights[] = {22, kClientInit, 48, 16, 64, 112, 64};
+constexpr std::size_t kWaitBefore[] = {kBanner, kServerInit, 0, kReply, 0, kAccept, kFailure};
 
 void serve(Handshake& handshake, int fd) {
   Buffer space(4096), out(kServerInit);
-  send_all(fd, View(out).first(41));           // identification
-  receive(fd, space);                          // theirs
-  send_all(fd, View(out).first(kServerInit));  // KEXINIT
-  receive(fd, space);                          // KEXINIT
-  receive(fd, space);                          // ECDH_INIT
+  send_all(fd, View(out).first(kBanner));
+  receive(fd, space, kClientFlights[0]);
+  send_all(fd, View(out).first(kServerInit));
+  receive(fd, space, kClientFlights[1]);  // KEXINIT
+  receive(fd, space, kClientFlights[2]);  // ECDH_INIT
   const Handshake::Keys keys = handshake.agree();
   Direction in = handshake.direction(keys.blocks[0], keys.blocks[1]);
   Direction protect = handshake.direction(keys.blocks[2], keys.blocks[3]);
   protect.protect(std::span(out).first(180));  // EXT_INFO beside reply and NEWKEYS
   send_all(fd, View(out).first(kReply));
-  receive(fd, space);              // NEWKEYS
-  in.protect(receive(fd, space));  // SERVICE_REQUEST
-  protect.protect(std::span(out).first(64));
-  send_all(fd, View(out).first(64));
-  in.protect(receive(fd, space));  // the password
-  protect.protect(std::span(out).first(80));
-  send_all(fd, View(out).first(80));
-  in.protect(receive(fd, space));  // DISCONNECT
-  receive(fd, space);              // the end
+  receive(fd, space, kClientFlights[3]);              // NEWKEYS
+  in.protect(receive(fd, space, kClientFlights[4]));  // SERVICE_REQUEST
+  protect.protect(std::span(out).first(kAccept));
+  send_all(fd, View(out).first(kAccept));
+  in.protect(receive(fd, space, kClientFlights[5]));  // the password
+  protect.protect(std::span(out).first(kFailure));
+  send_all(fd, View(out).first(kFailure));
+  in.protect(receive(fd, space, kClientFlights[6]));  // DISCONNECT
+  check(::recv(fd, space.data(), space.size(), 0) == 0, "the end");
   ::close(fd);
 }
 
@@ -209,10 +213,8 @@ void drive(const sockaddr_in& address, int count) {
     check(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
           "connect");
     send_at_once(fd);
-    // Which of the flights answer nothing: KEXINIT follows ours, NEWKEYS and DISCONNECT are alone.
-    const bool wait_before[] = {true, true, false, true, false, true, true};
     for (std::size_t flight = 0; flight < std::size(kClientFlights); ++flight) {
-      if (wait_before[flight]) receive(fd, space);
+      if (kWaitBefore[flight] > 0) receive(fd, space, kWaitBefore[flight]);
       send_all(fd, View(out).first(kClientFlights[flight]));
       ::usleep(50);  // a real client computes here: its flights arrive one by one
     }
