@@ -118,6 +118,11 @@ void IpcServer::answer(const ipc::SessionId& id, std::uint32_t channel, const ip
   send(session->gate, message, std::move(descriptors));
 }
 
+void IpcServer::watcher_lost(const ipc::SessionId& id) {
+  const Session* session = sessions_.find(id);
+  if (session != nullptr) send(session->gate, ipc::EndSession{id, "session process gone"});
+}
+
 void IpcServer::end_session(const ipc::SessionId& id) {
   Session* session = sessions_.find(id);
   if (session == nullptr) return;

@@ -98,6 +98,7 @@ class IpcServer final : private ProcessAnswers {
   net::Task<void> accept(ipc::SessionId id, ipc::Authenticate login, LoginDecision decision);
   void decided(Session& session, const ipc::Authenticate& login, LoginDecision decision);
 
+  void watcher_lost(const ipc::SessionId& session) override;
   void answer(const ipc::SessionId& session, std::uint32_t channel, const ipc::Message& message,
               std::vector<base::Fd> descriptors, bool ended) override;
 

@@ -95,6 +95,9 @@ net::Task<void> Processes::run(RunRef run, Claimant who, sandbox::ProcessSpec sp
   if (run->interest->lost) co_return;
   run->interest->lost = true;
   forget(run);
+  if (result.kind == sandbox::ExitResult::Kind::kUnknown && !run->closed) {
+    co_return answers_.watcher_lost(run->session);
+  }
   answers_.answer(run->session, run->channel, exited(run->session, run->channel, result), {}, true);
 }
 
@@ -174,6 +177,7 @@ void Processes::close(const ipc::SessionId& session, std::uint32_t channel) {
   const RunRef run = find(session, channel);
   if (!run) return;  // it ended while the message was on its way
   if (run->process && !run->interest->lost) {
+    run->closed = true;
     run->hang_up = true;  // its end is still reported: the client's channel waits for it
     return control(run);
   }

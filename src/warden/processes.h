@@ -29,6 +29,8 @@ class ProcessAnswers {  // implemented by the ipc server
   virtual void answer(const ipc::SessionId& session, std::uint32_t channel,
                       const ipc::Message& message, std::vector<base::Fd> descriptors,
                       bool ended) = 0;
+  // Who watched a program is gone, as after `pkill sshd`: with sshd its connection ends with it.
+  virtual void watcher_lost(const ipc::SessionId& session) = 0;
 };
 
 class Processes {
@@ -56,6 +58,7 @@ class Processes {
     std::uint32_t channel = 0;
     std::shared_ptr<Interest> interest = std::make_shared<Interest>();  // lost: tell nobody
     bool session_ended = false;
+    bool closed = false;  // by the gate: it expects no watcher any more
     bool controlling = false;
     bool hang_up = false;
     std::optional<Size> resize;
