@@ -144,6 +144,8 @@ INSTANTIATE_TEST_SUITE_P(
         // durations and sizes
         Bad{"server: {idle_timeout: 5 minutes}", "f:1:24:", "not a duration"},
         Bad{"server: {idle_timeout: 1500ms}", "f:1:24:", "whole seconds"},
+        Bad{"disk: {recordings_bytes: 1MiB}", "f:1:26:", "at most as much"},
+        Bad{"logging: {rotate_bytes: 6GiB}", "f:1:25:", "at most as much"},
         Bad{"server: {idle_timeout: 366d}", "f:1:24:", "0 to 365d"},
         Bad{"server: {idle_timeout: 999999999999999d}", "f:1:24:", "too long"},
         Bad{"server: {idle_timeout: s}", "f:1:24:", "not a duration"},

@@ -115,6 +115,14 @@ class Loader {
                            "size at most max_total",
                            pool.size, pool.max_total));
     }
+    if (settings_.recording.max_bytes > settings_.disk.recordings_bytes) {
+      disagree(root, present("recording.max_bytes", "disk.recordings_bytes"),
+               "recording.max_bytes is more than disk.recordings_bytes; allowed: at most as much");
+    }
+    if (settings_.logging.rotate_bytes > settings_.disk.logs_bytes) {
+      disagree(root, present("logging.rotate_bytes", "disk.logs_bytes"),
+               "logging.rotate_bytes is more than disk.logs_bytes; allowed: at most as much");
+    }
     const Authentication& auth = settings_.authentication;
     if (auth.failure_delay_min > auth.failure_delay_max) {
       disagree(root,

@@ -28,10 +28,12 @@ struct Server {                                        // server:
   std::string moduli_file = "/etc/ssh/moduli";
   MaxStartups max_startups;
   std::uint32_t max_connections_per_source = 100;
+  std::uint32_t source_rate = 300, source_burst = 150;  // new connections a minute, and at once
+  std::uint32_t source_ipv6_prefix = 64;
   std::uint32_t max_connections = 4096;
   std::chrono::seconds login_grace_time{120};
   std::uint32_t max_sessions = 10;
-  std::chrono::seconds idle_timeout{0};       // 0: none; counts bytes in either direction
+  std::chrono::seconds idle_timeout{3600};    // 0: none; counts bytes in either direction
   std::chrono::seconds session_limit{86400};  // absolute cap
   std::chrono::seconds drain_grace{10};
   std::uint32_t gates = 1;          // gate processes
@@ -139,13 +141,24 @@ struct Preservation {  // preservation:
 struct Recording {  // recording:
   bool enabled = true;
   bool record_input = true;
+  std::uint64_t max_bytes = 1ULL << 30;
   bool operator==(const Recording&) const = default;
 };
 
 struct Logging {               // logging:
   std::string level = "info";  // debug | info | warn | error
   std::string sensor;          // default: host name
+  std::uint64_t rotate_bytes = 64ULL << 20;
+  std::chrono::seconds rotate_age{86400};
+  bool compress = true;
   bool operator==(const Logging&) const = default;
+};
+
+struct Disk {  // disk:
+  std::uint64_t recordings_bytes = 10ULL << 30;
+  std::uint64_t logs_bytes = 5ULL << 30;
+  std::uint64_t min_free_bytes = 1ULL << 30;
+  bool operator==(const Disk&) const = default;
 };
 
 struct Oci {               // oci:
@@ -176,6 +189,7 @@ struct Settings {
   Preservation preservation;
   Recording recording;
   Logging logging;
+  Disk disk;
   Oci oci;
   Docker docker;
   bool operator==(const Settings&) const = default;

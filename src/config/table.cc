@@ -5,18 +5,10 @@
 #include <array>
 
 #include "config/login_rules.h"
+#include "config/table_member.h"
 
 namespace sandtrap::config {
 namespace {
-
-template <auto Outer, auto Inner>
-auto& in(Settings& s) {
-  return s.*Outer.*Inner;
-}
-template <auto M>
-auto& top(Settings& s) {
-  return s.*M;
-}
 
 using S = Settings;
 using std::chrono::milliseconds;
@@ -88,6 +80,14 @@ std::vector<Key> server_keys() {
       {"server", "max_connections_per_source",
        CountType{in<kS, &Server::max_connections_per_source>, 1, 1'000'000},
        "Open connections of one source address."},
+      {"server", "source_rate", CountType{in<kS, &Server::source_rate>, 0, 1'000'000},
+       "New connections of one source address in a minute, beyond source_burst; more are refused "
+       "as at max_startups. 0 is no limit."},
+      {"server", "source_burst", CountType{in<kS, &Server::source_burst>, 1, 1'000'000},
+       "New connections of one source address at once, before source_rate counts."},
+      {"server", "source_ipv6_prefix", CountType{in<kS, &Server::source_ipv6_prefix>, 32, 128},
+       "So many leading bits of an IPv6 address are one source for the limits above and below; "
+       "the rest is the customer's to choose."},
       {"server", "max_connections", CountType{in<kS, &Server::max_connections>, 1, 1'000'000},
        "Open connections altogether."},
       {"server", "login_grace_time",
@@ -262,32 +262,10 @@ std::vector<Key> container_keys() {
   };
 }
 
-std::vector<Key> other_keys() {
-  constexpr auto kV = &S::preservation;
-  constexpr auto kR = &S::recording;
-  constexpr auto kL = &S::logging;
+std::vector<Key> engine_keys() {
   constexpr auto kO = &S::oci;
   constexpr auto kD = &S::docker;
   return {
-      {"preservation", "enabled", BoolType{in<kV, &Preservation::enabled>},
-       "Keeps a sandbox that an attacker has used; otherwise it is deleted."},
-      {"preservation", "max_age",
-       SecondsType{in<kV, &Preservation::max_age>, seconds{60}, 3650 * kDay},
-       "Older ones are deleted."},
-      {"preservation", "max_count", CountType{in<kV, &Preservation::max_count>, 1, 1'000'000},
-       "Beyond this number the oldest is deleted."},
-      {"preservation", "max_bytes", SizeType{in<kV, &Preservation::max_bytes>, kMi, 1024 * kTi},
-       "Beyond this size altogether the oldest is deleted."},
-      {"recording", "enabled", BoolType{in<kR, &Recording::enabled>},
-       "Records every session channel as an asciicast file in data_dir/recordings."},
-      {"recording", "record_input", BoolType{in<kR, &Recording::record_input>},
-       "Also records what the attacker types, passwords included."},
-      {"logging", "level",
-       TextType{in<kL, &Logging::level>, TextRule::kName, {"debug", "info", "warn", "error"}},
-       "The least important messages that still go to standard error."},
-      {"logging", "sensor",
-       TextType{in<kL, &Logging::sensor>, TextRule::kName, {}, "the host name"},
-       "The name of this honeypot in every event."},
       {"oci", "runtime", TextType{in<kO, &Oci::runtime>, TextRule::kAny, {}, "runc, else crun"},
        "The OCI runtime, a name or a path.", false},
       {"oci", "image",
@@ -325,6 +303,9 @@ std::vector<Section> sections() {
       {"preservation", "What is kept of a sandbox after use."},
       {"recording", "What is recorded of a session."},
       {"logging", "What SandTrap tells its operator."},
+      {"disk",
+       "How much of the disk evidence may fill; docs/operations.md has the order in which "
+       "room is made."},
       {"oci", "The embedded engine (container_pool.engine: oci)."},
       {"docker", "The Docker Engine (container_pool.engine: docker)."},
   };
@@ -333,7 +314,7 @@ std::vector<Section> sections() {
 std::vector<Key> keys() {
   std::vector<Key> all;
   for (auto part : {top_keys, server_keys, authentication_keys, forwarding_keys, pool_keys,
-                    container_keys, other_keys}) {
+                    container_keys, evidence_keys, engine_keys}) {
     for (Key& key : part()) all.push_back(std::move(key));
   }
   return all;

@@ -106,6 +106,7 @@ struct Section {
 };
 
 std::vector<Section> sections();                        // in the order of the file; "" first
+std::vector<Key> evidence_keys();                       // table_evidence.cc: a part of keys()
 std::vector<Key> keys();                                // grouped by section, same order
 std::span<const std::string_view> public_keys_names();  // by enumerator
 

@@ -45,6 +45,7 @@ void fields(JsonLine& line, const ConnectionOpened& e) {
 }
 void fields(JsonLine& line, const ConnectionRefused& e) {
   line.text("reason", e.reason);
+  line.number("count", e.count);
 }
 void fields(JsonLine& line, const ConnectionClosed& e) {
   line.text("reason", e.reason);
@@ -210,6 +211,25 @@ void fields(JsonLine& line, const RecordingFinished& e) {
   line.text_if_any("sandbox", e.sandbox);
   line.flag("complete", e.complete);
 }
+void fields(JsonLine& line, const RecordingRemoved& e) {
+  line.text("path", e.path);
+  line.number("bytes", e.bytes);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const LogRotated& e) {
+  line.text("path", e.path);
+  line.number("size", e.size);
+  line.number("original_size", e.original_size);
+}
+void fields(JsonLine& line, const LogRemoved& e) {
+  line.text("path", e.path);
+  line.number("bytes", e.bytes);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const DiskSpace& e) {
+  line.number("free", e.free);
+  line.number("least", e.least);
+}
 void fields(JsonLine& line, const IpcDenied& e) {
   line.text("role", e.role);
   line.text("request", e.request);
@@ -259,6 +279,10 @@ std::string_view type_name(const Body& body) {
           [](const SandboxPreserved&) -> View { return "sandbox.preserved"; },
           [](const SandboxRemoved&) -> View { return "sandbox.removed"; },
           [](const RecordingFinished&) -> View { return "recording.finished"; },
+          [](const RecordingRemoved&) -> View { return "recording.removed"; },
+          [](const LogRotated&) -> View { return "log.rotated"; },
+          [](const LogRemoved&) -> View { return "log.removed"; },
+          [](const DiskSpace& e) -> View { return e.low ? "disk.low" : "disk.enough"; },
           [](const IpcDenied&) -> View { return "ipc.denied"; },
           [](const ErrorRaised&) -> View { return "error"; },
       },

@@ -44,8 +44,9 @@ struct ConnectionOpened {
 };                                          // connection.opened
 struct ConnectionRefused {
   std::string reason;
-};                         // connection.refused
-struct ConnectionClosed {  // connection.closed
+  std::uint64_t count = 1;  // connections that this line stands for
+};                          // connection.refused
+struct ConnectionClosed {   // connection.closed
   std::string reason;
   bool by_peer;
   std::uint64_t bytes_in, bytes_out, duration_us;
@@ -173,6 +174,24 @@ struct RecordingFinished {  // recording.finished
   std::string sandbox;
   bool complete;  // false: the writer died
 };
+struct RecordingRemoved {
+  std::string path;
+  std::uint64_t bytes;
+  std::string reason;
+};  // recording.removed
+struct LogRotated {
+  std::string path;  // relative to the data folder
+  std::uint64_t size, original_size;
+};  // log.rotated
+struct LogRemoved {
+  std::string path;
+  std::uint64_t bytes;
+  std::string reason;
+};  // log.removed
+struct DiskSpace {
+  bool low;
+  std::uint64_t free, least;
+};  // disk.low / disk.enough
 struct IpcDenied {
   std::string role, request, why;
 };  // ipc.denied
@@ -187,7 +206,8 @@ using Body =
                  ProgramRequested, ProgramStarted, ProgramRefused, ProgramExited, WindowChanged,
                  SignalSent, ChannelRequestSeen, ChannelClosed, ForwardAttempt, GlobalRequestSeen,
                  SandboxReady, SandboxClaimed, SandboxReleased, SandboxPreserved, SandboxRemoved,
-                 RecordingFinished, IpcDenied, ErrorRaised>;
+                 RecordingFinished, RecordingRemoved, LogRotated, LogRemoved, DiskSpace, IpcDenied,
+                 ErrorRaised>;
 
 std::string_view type_name(const Body& body);  // "connection.opened", …
 // One JSON object with trailing '\n': {"time":…,"event":…,"sensor":…,"session":…,…}. Never fails.

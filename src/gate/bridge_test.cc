@@ -331,6 +331,25 @@ TEST_F(RecordedBridge, BinaryOutputIsExactInTheSidecar) {
   EXPECT_EQ(text("x.bin"), binary);
 }
 
+TEST_F(RecordedBridge, ARecordingEndsAtItsLimitAndNothingTravelsUnrecorded) {
+  int fds[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  const base::Fd program(fds[1]);
+  ProgramStreams streams;
+  streams.input = base::Fd(fds[0]);
+  RecordingWriter recording = writer(folder_ + "/x.cast");
+  recording.limit(100);
+  const auto header = text("x.cast").size();
+  begin(std::move(streams), std::move(recording));
+  put(program, std::string(40, 'a'));
+  ASSERT_TRUE(until([&] { return port_.out.size() == 40; }));
+  put(program, std::string(60, 'b'));
+  ASSERT_TRUE(until([&] { return !port_.failure.empty(); }));
+  EXPECT_NE(port_.failure.find("recording.max_bytes"), std::string::npos) << port_.failure;
+  EXPECT_EQ(port_.out, std::string(40, 'a'));
+  EXPECT_LE(text("x.cast").size() - header, 100U);
+}
+
 TEST_F(RecordedBridge, WhatCannotBeRecordedDoesNotTravel) {
   int fds[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);

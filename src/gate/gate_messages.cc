@@ -132,11 +132,15 @@ std::pair<std::string, std::string> GateProcess::reload(std::vector<base::Fd> de
   now.max_startups = next.max_startups;
   now.max_connections_per_source = next.max_connections_per_source;
   now.max_connections = next.max_connections;
+  now.source_rate = next.source_rate;
+  now.source_burst = next.source_burst;
+  now.source_ipv6_prefix = next.source_ipv6_prefix;
   now.idle_timeout = next.idle_timeout;
   now.session_limit = next.session_limit;
   settings_.recording.record_input = loaded.settings.recording.record_input;
+  settings_.recording.max_bytes = loaded.settings.recording.max_bytes;
   sessions_.configure(now);
-  return {"connection limits, idle_timeout, session_limit, record_input", ""};
+  return {"connection limits, idle_timeout, session_limit, record_input, recording.max_bytes", ""};
 }
 
 }  // namespace sandtrap::gate

@@ -215,6 +215,7 @@ void GateProcess::drain(std::chrono::seconds grace) {
 void GateProcess::end_now() {
   listener_.close();
   sessions_.end_all("server shut down");
+  sessions_.log_refusals();
   events_.flush();
   static_cast<void>(control_.send(ipc::RoleDrained{}));
   control_.close();

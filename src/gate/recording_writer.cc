@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace sandtrap::gate {
@@ -30,6 +31,11 @@ base::Result<RecordingWriter> RecordingWriter::begin(base::Fd cast, base::Fd sid
 }
 
 base::Status RecordingWriter::append(const record::Chunk& chunk) {
+  const std::uint64_t size = chunk.binary.size() + chunk.lines.size();
+  if (size > limit_ - std::min(written_, limit_)) {
+    return base::fail(base::Errc::kLimit, path_ + " has reached recording.max_bytes");
+  }
+  written_ += size;
   // The sidecar first: a line never points at bytes that are not there.
   if (auto ok = write_all(sidecar_.get(), chunk.binary); !ok) return ok;
   return write_all(cast_.get(), base::as_bytes(chunk.lines));
@@ -40,7 +46,7 @@ base::Status RecordingWriter::add(record::Stream stream, base::ByteView data, ba
 }
 
 base::Status RecordingWriter::resize(std::uint32_t columns, std::uint32_t rows, base::Instant now) {
-  return write_all(cast_.get(), base::as_bytes(encoder_.resize(columns, rows, now)));
+  return append(record::Chunk{encoder_.resize(columns, rows, now), {}});
 }
 
 base::Status RecordingWriter::finish(base::Instant now) {

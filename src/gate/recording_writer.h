@@ -2,6 +2,7 @@
 // file before its bytes travel on; a failed write is the caller's reason to end the session.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/error.h"
@@ -16,6 +17,8 @@ class RecordingWriter {
   static base::Result<RecordingWriter> begin(base::Fd cast, base::Fd sidecar, std::string path,
                                              const record::Header& header, base::Instant now);
 
+  // kLimit from the chunk on with which both files together would be larger.
+  void limit(std::uint64_t bytes) { limit_ = bytes; }
   base::Status add(record::Stream stream, base::ByteView data, base::Instant now);
   base::Status resize(std::uint32_t columns, std::uint32_t rows, base::Instant now);
   // Writes what the encoder held back. The descriptors close with the object.
@@ -34,6 +37,7 @@ class RecordingWriter {
   base::Fd cast_, sidecar_;
   std::string path_;
   record::Encoder encoder_;
+  std::uint64_t written_ = 0, limit_ = UINT64_MAX;
 };
 
 }  // namespace sandtrap::gate

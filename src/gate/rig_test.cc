@@ -51,6 +51,7 @@ Rig::Rig(const std::function<void(config::Settings&)>& adjust)
   settings.logging.sensor = "rig";
   settings.server.max_startups = {1000, 30, 2000};
   settings.server.max_connections_per_source = 2000;
+  settings.server.source_rate = 0;
   settings.authentication.failure_delay_min = std::chrono::milliseconds(1);
   settings.authentication.failure_delay_max = std::chrono::milliseconds(2);
   if (adjust) adjust(settings);

@@ -285,7 +285,7 @@ bool Session::hold_input(std::int64_t difference) {
 void Session::failed(ssh::ChannelId channel, const base::Error& error) {
   emit(event::ErrorRaised{"recording", error.context});
   services_.log.error("session {} channel {}: {}", id_, channel, error.context);
-  doom("recording failed", false);
+  doom(error.code == base::Errc::kLimit ? "recording limit" : "recording failed", false);
 }
 
 }  // namespace sandtrap::gate

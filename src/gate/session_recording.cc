@@ -39,6 +39,7 @@ void Session::on(const ipc::RecordingOpened& message, std::vector<base::Fd> desc
       RecordingWriter::begin(std::move(descriptors[0]), std::move(descriptors[1]), message.path,
                              recording_header(*program), base::monotonic_now());
   if (recording) {
+    recording->limit(services_.settings.recording.max_bytes);
     services_.warden.send(ipc::RecordingNamed{id_, program->channel, message.path});
     run(*program, std::move(*recording));
   } else {

@@ -1,6 +1,7 @@
 // All live sessions of the gate, and who may join them. Owned by Gate; lives on its loop.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,20 +28,30 @@ class SessionTable {
   // `act` may end any session.
   void for_each(const std::function<void(Session&)>& act);
   void end_all(const std::string& reason);
+  void log_refusals();  // those that were only counted, at the end of everything
   bool empty() const { return sessions_.empty(); }
   std::size_t size() const { return sessions_.size(); }
   void on_empty(std::function<void()> callback) { on_empty_ = std::move(callback); }
 
  private:
-  void refuse(const Connection& connection, Verdict verdict);
+  struct Entry {
+    std::shared_ptr<Session> session;
+    std::string source;  // as it was admitted
+  };
+  void refuse(const std::string& source, const Connection& connection, Verdict verdict);
+  void log_refused(const RefusalLog::Entry& entry);
+  void arm_refusals();
   void closed(Session& session);
 
   Services& services_;
   Admission admission_;
+  RefusalLog refusals_;
+  boost::asio::steady_timer refusal_timer_;
+  bool refusals_armed_ = false;
   Session::Owner owner_;
   std::shared_ptr<const Persona> persona_;
   // The table owns; a session's own callbacks hold it while they run.
-  std::unordered_map<ipc::SessionId, std::shared_ptr<Session>> sessions_;
+  std::unordered_map<ipc::SessionId, Entry> sessions_;
   std::function<void()> on_empty_;
 };
 

@@ -15,11 +15,14 @@ std::uint32_t drop_percent(const config::MaxStartups& limits, std::uint32_t unau
   return static_cast<std::uint32_t>((100 - limits.rate) * over / span) + limits.rate;
 }
 
-std::string source_key(std::string_view ip) {
+std::string source_key(std::string_view ip, std::uint32_t ipv6_prefix) {
   std::string text(ip);
   std::uint8_t address[16];
   if (::inet_pton(AF_INET6, text.c_str(), address) != 1) return text;
-  return base::to_hex(base::ByteView(address).first(8));
+  for (std::uint32_t bit = ipv6_prefix; bit < 128; ++bit) {
+    address[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+  }
+  return base::to_hex(address);
 }
 
 std::string_view reason(Verdict verdict) {
@@ -30,6 +33,8 @@ std::string_view reason(Verdict verdict) {
       return "max_startups";
     case Verdict::kSource:
       return "max_connections_per_source";
+    case Verdict::kRate:
+      return "source_rate";
     case Verdict::kTotal:
       return "max_connections";
   }
@@ -40,13 +45,16 @@ void Admission::configure(const config::Server& settings) {
   startups_ = settings.max_startups;
   max_per_source_ = settings.max_connections_per_source;
   max_total_ = settings.max_connections;
+  ipv6_prefix_ = settings.source_ipv6_prefix;
+  rates_.configure(settings.source_rate, settings.source_burst);
 }
 
-Verdict Admission::admit(const std::string& source, std::uint32_t draw) {
+Verdict Admission::admit(const std::string& source, std::uint32_t draw, base::Instant now) {
   if (total_ >= max_total_) return Verdict::kTotal;
   const auto known = by_source_.find(source);
   if (known != by_source_.end() && known->second >= max_per_source_) return Verdict::kSource;
   if (max_per_source_ == 0) return Verdict::kSource;
+  if (!rates_.take(source, now)) return Verdict::kRate;
   if (draw < drop_percent(startups_, unauthenticated_)) return Verdict::kStartups;
   ++total_;
   ++unauthenticated_;

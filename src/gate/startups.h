@@ -7,7 +7,9 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/instant.h"
 #include "config/settings.h"
+#include "gate/source_rates.h"
 
 namespace sandtrap::gate {
 
@@ -15,10 +17,11 @@ namespace sandtrap::gate {
 // logged in yet (sshd_config(5) MaxStartups: linear from `rate` at `start` to 100 at `full`).
 std::uint32_t drop_percent(const config::MaxStartups& limits, std::uint32_t unauthenticated);
 
-// What counts as one source: an IPv4 address, or the /64 of an IPv6 address (what one site owns).
-std::string source_key(std::string_view ip);
+// What counts as one source: an IPv4 address, or the first `ipv6_prefix` bits of an IPv6 address
+// (what one site owns is a /64 or more).
+std::string source_key(std::string_view ip, std::uint32_t ipv6_prefix);
 
-enum class Verdict { kAdmit, kStartups, kSource, kTotal };
+enum class Verdict { kAdmit, kStartups, kSource, kRate, kTotal };
 std::string_view reason(Verdict verdict);
 
 class Admission {
@@ -26,9 +29,11 @@ class Admission {
   explicit Admission(const config::Server& settings) { configure(settings); }
   void configure(const config::Server& settings);
 
+  std::string source_of(std::string_view ip) const { return source_key(ip, ipv6_prefix_); }
   // `draw` is uniform in 0..99. Counts the connection when it is admitted.
-  Verdict admit(const std::string& source, std::uint32_t draw);
+  Verdict admit(const std::string& source, std::uint32_t draw, base::Instant now);
   void authenticated() { --unauthenticated_; }  // its start-up slot is free again
+  // `source` as it was admitted: the prefix may have changed since.
   void closed(const std::string& source, bool was_authenticated);
 
   std::uint32_t total() const { return total_; }
@@ -38,7 +43,9 @@ class Admission {
   config::MaxStartups startups_;
   std::uint32_t max_per_source_ = 0, max_total_ = 0;
   std::uint32_t total_ = 0, unauthenticated_ = 0;
+  std::uint32_t ipv6_prefix_ = 64;
   std::unordered_map<std::string, std::uint32_t> by_source_;
+  SourceRates rates_;
 };
 
 }  // namespace sandtrap::gate

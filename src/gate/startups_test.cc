@@ -25,6 +25,8 @@ TEST(DropPercent, EdgesOfTheSetting) {
   EXPECT_EQ(drop_percent({0, 0, 100}, 0), 0U);
 }
 
+constexpr base::Instant kNow{};
+
 config::Server limits(std::uint32_t per_source, std::uint32_t total) {
   config::Server server;
   server.max_startups = {2, 50, 4};
@@ -35,14 +37,14 @@ config::Server limits(std::uint32_t per_source, std::uint32_t total) {
 
 TEST(Admission, CountsTheUnauthenticatedOnly) {
   Admission admission(limits(100, 100));
-  EXPECT_EQ(admission.admit("a", 0), Verdict::kAdmit);
-  EXPECT_EQ(admission.admit("b", 0), Verdict::kAdmit);
-  EXPECT_EQ(admission.admit("c", 49), Verdict::kStartups);  // 50 % at two
-  EXPECT_EQ(admission.admit("c", 50), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 0, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("b", 0, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("c", 49, kNow), Verdict::kStartups);  // 50 % at two
+  EXPECT_EQ(admission.admit("c", 50, kNow), Verdict::kAdmit);
   admission.authenticated();
   admission.authenticated();
   EXPECT_EQ(admission.unauthenticated(), 1U);
-  EXPECT_EQ(admission.admit("d", 0), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("d", 0, kNow), Verdict::kAdmit);
   admission.closed("a", true);
   EXPECT_EQ(admission.total(), 3U);
   EXPECT_EQ(admission.unauthenticated(), 2U);
@@ -54,19 +56,63 @@ TEST(Admission, LimitsPerSourceAndInAll) {
   config::Server server = limits(2, 3);
   server.max_startups = {100, 30, 200};
   Admission admission(server);
-  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
-  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
-  EXPECT_EQ(admission.admit("a", 99), Verdict::kSource);
-  EXPECT_EQ(admission.admit("b", 99), Verdict::kAdmit);
-  EXPECT_EQ(admission.admit("c", 99), Verdict::kTotal);
+  EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kSource);
+  EXPECT_EQ(admission.admit("b", 99, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("c", 99, kNow), Verdict::kTotal);
   admission.closed("a", false);
-  EXPECT_EQ(admission.admit("a", 99), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kAdmit);
 }
 
-TEST(SourceKey, GroupsIpv6ByNetwork) {
-  EXPECT_EQ(source_key("192.0.2.7"), "192.0.2.7");
-  EXPECT_EQ(source_key("2001:db8:1:2::1"), source_key("2001:db8:1:2:ffff::9"));
-  EXPECT_NE(source_key("2001:db8:1:2::1"), source_key("2001:db8:1:3::1"));
+TEST(SourceKey, GroupsIpv6ByTheConfiguredPrefix) {
+  struct Row {
+    const char *one, *other;
+    std::uint32_t prefix;
+    bool same;
+  };
+  const Row rows[] = {
+      {"192.0.2.7", "192.0.2.7", 64, true},
+      {"192.0.2.7", "192.0.2.8", 32, false},  // the prefix is of IPv6 only
+      {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 64, true},
+      {"2001:db8:1:2::1", "2001:db8:1:3::1", 64, false},
+      {"2001:db8:1:2::1", "2001:db8:1:3::1", 63, true},
+      {"2001:db8:1:2::1", "2001:db8:1:3::1", 48, true},
+      {"2001:db8:1:2::1", "2001:db8:2:2::1", 48, false},
+      {"2001:db8::1", "2001:db8::2", 128, false},
+      {"2001:db8::1", "2001:0db8:0::1", 128, true},
+      {"2001:db8::1", "2001:db9::1", 32, false},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(source_key(row.one, row.prefix) == source_key(row.other, row.prefix), row.same)
+        << row.one << " " << row.other << "/" << row.prefix;
+  }
+}
+
+TEST(Admission, LimitsHowOftenOneSourceConnects) {
+  config::Server server = limits(100, 1000);
+  server.max_startups = {1000, 30, 2000};
+  server.source_rate = 60;
+  server.source_burst = 3;
+  Admission admission(server);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kRate);
+  EXPECT_EQ(admission.admit("b", 99, kNow), Verdict::kAdmit);
+  EXPECT_EQ(admission.admit("a", 99, kNow + std::chrono::seconds(1)), Verdict::kAdmit);
+  EXPECT_EQ(admission.total(), 5U);  // who was refused is not counted
+  EXPECT_EQ(reason(Verdict::kRate), "source_rate");
+}
+
+TEST(Admission, AChangedPrefixLosesNoConnection) {
+  config::Server server = limits(1, 10);
+  Admission admission(server);
+  const std::string source = admission.source_of("2001:db8:1:2::1");
+  EXPECT_EQ(admission.admit(source, 99, kNow), Verdict::kAdmit);
+  server.source_ipv6_prefix = 48;
+  admission.configure(server);
+  EXPECT_NE(admission.source_of("2001:db8:1:2::1"), source);
+  admission.closed(source, false);
+  EXPECT_EQ(admission.total(), 0U);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "scribe/data_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,10 +8,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
-#include <memory>
 #include <string_view>
 
 #include "event/json_line.h"
+#include "journal/names.h"
+#include "scribe/files.h"
 
 namespace sandtrap::scribe {
 namespace {
@@ -21,37 +21,9 @@ using base::Fd;
 using base::Result;
 using base::Status;
 
-constexpr char kLog[] = "events.jsonl";
 constexpr std::string_view kPrefix = "recordings/";
 constexpr std::size_t kMaxMarker = 64 * 1024;
 constexpr int kMaxSameName = 1000;  // recordings of one channel number within one second
-constexpr std::time_t kQuiet = 600;
-
-Result<Fd> open_at(const Fd& dir, const std::string& name, int flags, mode_t mode = 0) {
-  Fd fd(::openat(dir.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, mode));
-  if (!fd) return base::fail_errno("open " + name, errno);
-  return fd;
-}
-
-Result<Fd> open_folder(const Fd& dir, const std::string& name) {
-  if (::mkdirat(dir.get(), name.c_str(), 0750) != 0 && errno != EEXIST) {
-    return base::fail_errno("make " + name, errno);
-  }
-  return open_at(dir, name, O_RDONLY | O_DIRECTORY);
-}
-
-Result<Fd> open_regular(const Fd& dir, const std::string& name, int flags, mode_t mode = 0) {
-  auto fd = open_at(dir, name, flags | O_NONBLOCK, mode);
-  if (!fd) return fd;
-  struct stat info {};
-  if (::fstat(fd->get(), &info) != 0) return base::fail_errno("stat " + name, errno);
-  if (!S_ISREG(info.st_mode)) return base::fail(base::Errc::kInvalid, name + ": not a file");
-  return fd;
-}
-
-bool is_one_of(std::string_view text, std::string_view allowed) {
-  return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 // Names are built from checked fields only, whatever the codec checked before.
 Result<std::string> base_name(const Origin& origin, base::WallTime now) {
@@ -165,11 +137,11 @@ Status DataFolder::prepare() {
 }
 
 Result<Fd> DataFolder::open_log() const {
-  return open_regular(root_, kLog, O_WRONLY | O_APPEND | O_CREAT, 0640);
+  return open_regular(root_, journal::kCurrent, O_WRONLY | O_APPEND | O_CREAT, 0640);
 }
 
 Result<Fd> DataFolder::open_log_for_repair() const {
-  return open_regular(root_, kLog, O_RDWR);
+  return open_regular(root_, journal::kCurrent, O_RDWR);
 }
 
 Result<NewRecording> DataFolder::create_recording(const Origin& origin, base::WallTime now) {
@@ -229,16 +201,11 @@ bool DataFolder::has_writer(const std::string& path) const {
   if (!day) return false;
   auto file = open_regular(*day, file_of(path), O_RDONLY);
   if (!file) return false;
-  // fcntl(2): a read lease is granted only on a file that nobody has open for writing.
-  if (::fcntl(file->get(), F_SETLEASE, F_RDLCK) == 0) {
-    ::fcntl(file->get(), F_SETLEASE, F_UNLCK);
-    return false;
-  }
-  if (errno == EAGAIN) return true;
-  // A file system without leases: a recording that nobody touched for long has no writer.
-  struct stat info {};
-  if (::fstat(file->get(), &info) != 0) return false;
-  return info.st_mtim.tv_sec + kQuiet > base::wall_now().micros / 1'000'000;
+  return scribe::has_writer(*file);
+}
+
+bool DataFolder::is_open(const std::string& path) const {
+  return ::faccessat(markers_.get(), marker_of(path).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void DataFolder::mark_complete(const std::string& path) {
@@ -257,16 +224,11 @@ void DataFolder::finished(const std::string& path) {
 
 std::vector<Unfinished> DataFolder::unfinished() const {
   std::vector<Unfinished> all;
-  auto again = open_at(markers_, ".", O_RDONLY | O_DIRECTORY);  // the stream owns its descriptor
-  if (!again) return all;
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(again->get()), &::closedir);
-  if (!dir) return all;
-  again->release();
-  while (const dirent* entry = ::readdir(dir.get())) {
+  for (const std::string& name : names_in(markers_)) {
     Unfinished found;
-    found.path = path_of(entry->d_name);
+    found.path = path_of(name);
     if (found.path.empty()) continue;
-    auto marker = open_regular(markers_, entry->d_name, O_RDONLY);
+    auto marker = open_regular(markers_, name, O_RDONLY);
     if (marker) read_marker(read_small(*marker), found);
     all.push_back(std::move(found));
   }

@@ -39,12 +39,16 @@ class DataFolder {
   static base::Result<DataFolder> open(const std::string& path);
   base::Status prepare();  // recordings/ and recordings/.open/
 
+  const base::Fd& root() const { return root_; }
+  const base::Fd& recordings() const { return recordings_; }
+
   base::Result<base::Fd> open_log() const;             // O_APPEND, made if absent
   base::Result<base::Fd> open_log_for_repair() const;  // O_RDWR
 
   // Both files new and empty. A marker in recordings/.open/ holds `origin` until finished().
   base::Result<NewRecording> create_recording(const Origin& origin, base::WallTime now);
   base::Result<RecordingFiles> open_recording(const std::string& path) const;
+  bool is_open(const std::string& path) const;  // not finished()
   // Whether any process still has the .cast open for writing.
   bool has_writer(const std::string& path) const;
   void mark_complete(const std::string& path);  // survives our death between here and finished()

@@ -18,13 +18,20 @@ namespace asio = boost::asio;
 using base::Result;
 using base::Status;
 
-Intake::Intake(asio::io_context& loop, DataFolder& folder, bool recording_enabled,
-               std::string sensor, base::Log& log)
+Intake::Intake(asio::io_context& loop, DataFolder& folder, const config::Settings& settings,
+               base::Log& log)
     : loop_(loop),
       folder_(folder),
-      recording_enabled_(recording_enabled),
+      recording_enabled_(settings.recording.enabled),
       log_(log),
-      events_(std::move(sensor)),
+      events_(settings.logging.sensor),
+      keeper_(loop, pool_, folder, Keeper::Limits{settings.logging, settings.disk},
+              Keeper::Hooks{[this](const event::Body& body) { emit(body); },
+                            [this] { return new_log(); }, [this] { return !recordings_.empty(); },
+                            [this] {
+                              if (on_change_) on_change_();
+                            }},
+              log),
       sweep_timer_(loop),
       retry_timer_(loop),
       pool_(1) {
@@ -46,6 +53,16 @@ Status Intake::start() {
     recordings_.emplace(found.path, Open{std::move(found.origin), 0, found.complete, false});
   }
   arm_sweep();
+  return keeper_.start();
+}
+
+// The old one was moved away: everybody goes on with the new one.
+Status Intake::new_log() {
+  static_cast<void>(flush());  // what is left unwritten goes into the new one
+  auto log_fd = folder_.open_log();
+  if (!log_fd) return tl::unexpected(log_fd.error());
+  events_.attach(std::move(*log_fd));
+  for (auto& [id, peer] : peers_) open_log(*peer);
   return {};
 }
 
@@ -111,6 +128,7 @@ void Intake::open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecordi
         ipc::RecordingRefused{request.session, request.channel, std::move(reason)}));
   };
   if (!recording_enabled_) return refuse("recording is turned off");
+  if (keeper_.disk_low()) return refuse("the disk is nearly full: disk.min_free_bytes");
   if (recordings_.size() >= kMaxRecordings) return refuse("too many open recordings");
   Origin origin{request.session,   request.case_id,     request.sandbox,
                 request.source_ip, request.source_port, request.channel};
@@ -221,6 +239,7 @@ void Intake::finish(const std::string& path, bool complete) {
 
 void Intake::finished(const std::string& path, const Result<Finished>& result) {
   --jobs_;
+  keeper_.recording_changed();
   const auto found = recordings_.find(path);
   const Open open = std::move(found->second);
   recordings_.erase(found);

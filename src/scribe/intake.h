@@ -13,10 +13,12 @@
 #include <string>
 
 #include "base/log.h"
+#include "config/settings.h"
 #include "event/event_log.h"
 #include "net/channel.h"
 #include "scribe/data_folder.h"
 #include "scribe/finisher.h"
+#include "scribe/keeper.h"
 
 namespace sandtrap::scribe {
 
@@ -27,8 +29,8 @@ class Intake {
   // How often a recording without an owner is asked whether somebody still writes it.
   static constexpr std::chrono::seconds kSweep{3};
 
-  Intake(boost::asio::io_context& loop, DataFolder& folder, bool recording_enabled,
-         std::string sensor, base::Log& log);
+  Intake(boost::asio::io_context& loop, DataFolder& folder, const config::Settings& settings,
+         base::Log& log);
   ~Intake();
 
   // Repairs the log, opens it, and takes over what an earlier scribe left unfinished.
@@ -41,7 +43,8 @@ class Intake {
   // Called when a gate has lost its link for what it sent.
   void on_denied(std::function<void()> callback) { on_denied_ = std::move(callback); }
   bool peers_gone() const { return peers_.empty(); }
-  bool no_jobs() const { return jobs_ == 0; }
+  bool no_jobs() const { return jobs_ == 0 && keeper_.no_jobs(); }
+  Keeper& keeper() { return keeper_; }
   // Called whenever peers_gone() or no_jobs() may have become true.
   void on_change(std::function<void()> callback) { on_change_ = std::move(callback); }
   base::Status flush();  // the event log, at the end
@@ -60,6 +63,7 @@ class Intake {
   boost::asio::awaitable<void> serve(std::uint64_t id);
   bool handle(std::uint64_t id, Peer& peer, const ipc::Message& message);
   void open_log(Peer& peer);
+  base::Status new_log();
   void open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecording& request);
   bool finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRecording& request);
   void deny(const Peer& peer, std::string_view request, std::string why);
@@ -81,6 +85,7 @@ class Intake {
   std::map<std::string, unsigned> lost_peers_;  // by role; not yet replaced
   std::uint64_t next_peer_ = 1;
   std::size_t jobs_ = 0;
+  Keeper keeper_;
   bool sweep_armed_ = false, write_failed_ = false;
   boost::asio::steady_timer sweep_timer_, retry_timer_;
   boost::asio::thread_pool pool_;  // last: its thread ends before what it uses

@@ -1,11 +1,15 @@
 #include "scribe/scribe.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "net/channel.h"
 #include "net/task.h"
@@ -17,7 +21,8 @@ namespace {
 
 using net::Task;
 
-constexpr std::chrono::seconds kLastWork{10};    // for hashing what was just finished
+constexpr std::chrono::seconds kLastWork{10};  // for hashing what was just finished
+constexpr std::size_t kMaxSettings = 4 << 20;
 constexpr std::chrono::seconds kOrphanGrace{2};  // the supervisor died: peers end by themselves
 
 // Waits until `done()` holds, asked whenever the intake changes, or the time is up.
@@ -41,6 +46,26 @@ Task<void> finish_up(Intake& intake, std::chrono::seconds grace, std::string rea
   static_cast<void>(intake.flush());
 }
 
+std::string read_all(int fd) {
+  std::string text;
+  char block[16384];
+  while (text.size() <= kMaxSettings) {
+    const ssize_t n = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    text.append(block, static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+ipc::ReloadResult reload(const std::vector<base::Fd>& descriptors, Intake& intake) {
+  if (descriptors.size() != 1) return {"", "settings were not sent"};
+  const config::LoadResult loaded = config::load(read_all(descriptors.front().get()), "settings");
+  if (!loaded.problems.empty()) return {"", config::to_string(loaded.problems.front())};
+  intake.keeper().configure({loaded.settings.logging, loaded.settings.disk});
+  return {"log rotation, disk limits", ""};
+}
+
 // The supervisor's orders, until it says drain or is gone.
 Task<void> obey(net::Channel& control, Intake& intake, base::Log& log) {
   while (true) {
@@ -59,7 +84,7 @@ Task<void> obey(net::Channel& control, Intake& intake, base::Log& log) {
       static_cast<void>(control.send(ipc::RoleDrained{}));
       co_return;
     } else if (std::holds_alternative<ipc::Reload>(packet->message)) {
-      static_cast<void>(control.send(ipc::ReloadResult{}));  // nothing here changes at run time
+      static_cast<void>(control.send(reload(packet->descriptors, intake)));
     }
   }
 }
@@ -82,7 +107,7 @@ int run(const config::Settings& settings, base::Fd control_socket, base::Log& lo
   }
   net::asio::io_context loop(1);
   net::Channel control(loop.get_executor(), std::move(control_socket));
-  Intake intake(loop, *folder, settings.recording.enabled, settings.logging.sensor, log);
+  Intake intake(loop, *folder, settings, log);
   intake.on_denied([&control] { static_cast<void>(control.send(ipc::GateDenied{})); });
   const auto started = intake.start();
   if (!started) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +11,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <thread>
 
+#include "config/document.h"
 #include "event/event_log.h"
+#include "journal/reader.h"
 #include "net/channel.h"
 #include "net/task.h"
 #include "record/decoder.h"
@@ -27,6 +30,7 @@ constexpr char kSession[] = "0123456789ab";
 // The scribe in a process of its own, as the supervisor starts it; the test is supervisor and peer.
 class ScribeTest : public FolderTest {
  protected:
+  ScribeTest() { settings_.disk.min_free_bytes = 0; }
   void SetUp() override {
     FolderTest::SetUp();
     if (::geteuid() == 0) {
@@ -47,11 +51,10 @@ class ScribeTest : public FolderTest {
     ASSERT_GE(child_, 0);
     if (child_ == 0) {
       pair->first.reset();
-      config::Settings settings;
-      settings.data_dir = dir_;
-      settings.logging.sensor = "pot";
+      settings_.data_dir = dir_;
+      settings_.logging.sensor = "pot";
       base::Log log("scribe", base::LogLevel::kError);
-      ::_exit(run(settings, std::move(pair->second), log));
+      ::_exit(run(settings_, std::move(pair->second), log));
     }
     pair->second.reset();
     control_ = std::make_unique<net::Channel>(loop_.get_executor(), std::move(pair->first));
@@ -121,6 +124,7 @@ class ScribeTest : public FolderTest {
   }
   std::string in_folder(const std::string& path) const { return dir_ + "/" + path; }
 
+  config::Settings settings_;  // of the next start()
   boost::asio::io_context loop_;
   std::unique_ptr<net::Channel> control_;
   pid_t child_ = -1;
@@ -293,6 +297,102 @@ TEST_F(ScribeTest, SaysThatARoleCameBack) {
   const auto said = events_of("role.restarted");
   ASSERT_EQ(said.size(), 1U);
   EXPECT_EQ(said[0].at("role").as_string(), "gate");
+}
+
+// Every line of the whole log: moved, compressed and current.
+std::vector<std::string> whole_log(const std::string& dir, std::string_view with) {
+  std::vector<std::string> lines;
+  auto reader = journal::Reader::open(dir);
+  while (const auto line = reader->next()) {
+    if (line->find(with) != std::string_view::npos) lines.emplace_back(*line);
+  }
+  EXPECT_TRUE(reader->problems().empty());
+  return lines;
+}
+
+TEST_F(ScribeTest, RotatesUnderTheWritersHandsAndCompresses) {
+  kill_scribe();
+  settings_.logging.rotate_bytes = 1 << 16;
+  start();
+  auto gate = connect("gate");
+  ASSERT_TRUE(gate->send(ipc::OpenEventLog{}));
+  event::EventLog log("gate");
+  log.attach(std::move(next(*gate).descriptors.at(0)));
+  const auto write_lines = [&log](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      static_cast<void>(log.emit({}, event::ClientVersion{"line " + std::to_string(i) + "."}));
+    }
+    ASSERT_TRUE(log.flush());
+  };
+  write_lines(0, 1000);
+  net::Packet packet = next(*gate);  // it has moved the log, and hands out the new one
+  ASSERT_TRUE(std::holds_alternative<ipc::EventLogOpened>(packet.message));
+  write_lines(1000, 1100);  // into the old one still
+  EXPECT_TRUE(whole_log(dir_, "log.rotated").empty()) << "it still has a writer";
+  log.attach(std::move(packet.descriptors.at(0)));
+  write_lines(1100, 1200);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (content(log_path()).find("log.rotated") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  gate.reset();
+  drain();
+  const auto lines = whole_log(dir_, "client.version");
+  ASSERT_EQ(lines.size(), 1200U);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    ASSERT_NE(lines[i].find("line " + std::to_string(i) + "."), std::string::npos) << lines[i];
+  }
+  const auto said = events_of("log.rotated");
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_TRUE(said[0].at("path").as_string().ends_with(".jsonl.gz"));
+  EXPECT_TRUE(std::filesystem::exists(in_folder(std::string(said[0].at("path").as_string()))));
+  EXPECT_LT(said[0].at("size").as_int64(), said[0].at("original_size").as_int64() / 5);
+}
+
+TEST_F(ScribeTest, ANewStartFinishesTheRotationOfAKilledOne) {
+  kill_scribe();
+  const std::string moved = in_folder("logs/events-20261121T000000.000000Z.jsonl");
+  std::filesystem::rename(log_path(), moved);
+  std::ofstream(moved, std::ios::app) << "{\"last\":1}\n{\"torn";
+  start();
+  drain();
+  EXPECT_EQ(events_of("log.rotated").size(), 1U);
+  EXPECT_EQ(whole_log(dir_, "{\"last\":1}").size(), 1U);
+  EXPECT_FALSE(std::filesystem::exists(moved));
+}
+
+TEST_F(ScribeTest, OnADiskThatIsNearlyFullNothingNewIsRecordedUntilThereIsRoom) {
+  kill_scribe();
+  settings_.disk.min_free_bytes = 1ULL << 60;
+  start();
+  auto gate = connect("gate");
+  ASSERT_TRUE(gate->send(ipc::OpenRecording{kSession, 0, "c", "ba9876543210", "192.0.2.1", 1}));
+  const net::Packet packet = next(*gate);
+  const auto* refused = std::get_if<ipc::RecordingRefused>(&packet.message);
+  ASSERT_NE(refused, nullptr);
+  EXPECT_NE(refused->reason.find("disk.min_free_bytes"), std::string::npos);
+  // A reload with another limit; the next tick looks again.
+  settings_.disk.min_free_bytes = 0;
+  const std::string text = config::dump(settings_, config::Audience::kGate);
+  base::Fd file(::memfd_create("settings", MFD_CLOEXEC));
+  write(file, text);
+  std::vector<base::Fd> descriptors;
+  descriptors.push_back(std::move(file));
+  ASSERT_TRUE(control_->send(ipc::Reload{}, std::move(descriptors)));
+  const net::Packet done = next(*control_);
+  const auto* result = std::get_if<ipc::ReloadResult>(&done.message);
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->needs_restart, "");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (content(log_path()).find("disk.enough") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  open_recording(*gate, 1);
+  gate.reset();
+  drain();
+  EXPECT_EQ(events_of("disk.low").size(), 1U);
 }
 
 TEST_F(ScribeTest, EndsWithItsSupervisor) {

@@ -25,6 +25,7 @@ server:
   listen: ["127.0.0.1:{port}"]
   max_startups: "5000:30:10000"
   max_connections_per_source: 10000
+  source_rate: 0
 authentication:
   credentials:
     - {{user: root, password: "letmein"}}
