@@ -72,8 +72,18 @@ constexpr const char* kVerifyExamples =
     "Needs root, and may run beside a honeypot that serves. Exit status: 0 everything held,\n"
     "1 a check failed or could not be made, 2 wrong command line.";
 
+constexpr const char* kListenExamples =
+    "Examples:\n"
+    "  sandtrap listen --config my.yaml\n"
+    "  sandtrap serve --config my.yaml --role gate --borrow-ports\n"
+    "\n"
+    "For a gate in a container without a network: opens server.listen in this network and hands "
+    "the\n"
+    "sockets to the gate over run_dir/ports.sock. Reads nothing from them.";
+
 struct Parsed {
   ServeOptions serve;
+  ListenOptions listen;
   std::string role;
   CheckOptions check;
   PersonasOptions personas;
@@ -113,6 +123,12 @@ void add_commands(CLI::App& app, Parsed& p) {
   serve->add_option("--role", p.role, "Run this role alone: gate, warden or scribe")
       ->type_name("ROLE")
       ->check(roles);
+  serve->add_flag("--borrow-ports", p.serve.borrow_ports,
+                  "With --role gate: the ports are those of `sandtrap listen`");
+
+  CLI::App* listen = app.add_subcommand("listen", "Open the ports for a gate without a network");
+  listen->footer(kListenExamples);
+  listen->add_option("--config", p.listen.config, "Configuration file (YAML)")->type_name("FILE");
 
   CLI::App* check = app.add_subcommand("check", "Check a configuration file");
   check->footer(kCheckExamples);
@@ -183,8 +199,13 @@ Command parse_command_line(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) {
     if (!p.role.empty()) p.serve.role = kRoles.at(p.role);
+    if (p.serve.borrow_ports && p.serve.role != RoleKind::kGate) {
+      std::cerr << "--borrow-ports goes with --role gate\n";
+      return Finished{kUsage};
+    }
     return p.serve;
   }
+  if (app.got_subcommand("listen")) return p.listen;
   if (app.got_subcommand("check")) return p.check;
   if (app.got_subcommand("personas")) return p.personas;
   if (app.got_subcommand("keygen")) return p.keygen;

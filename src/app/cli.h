@@ -10,6 +10,9 @@ namespace sandtrap::app {
 struct CheckOptions {
   std::string config;
 };
+struct ListenOptions {
+  std::string config;
+};
 struct ConfigDocumentOptions {
   bool reference = false;
 };
@@ -20,9 +23,9 @@ struct Finished {  // help or version was printed, or the command line was wrong
   int exit_code;
 };
 
-using Command =
-    std::variant<Finished, ServeOptions, CheckOptions, PersonasOptions, KeygenOptions, ImageOptions,
-                 VerifyOptions, ConfigDocumentOptions, PolicyTestOptions, RoleOptions>;
+using Command = std::variant<Finished, ServeOptions, ListenOptions, CheckOptions, PersonasOptions,
+                             KeygenOptions, ImageOptions, VerifyOptions, ConfigDocumentOptions,
+                             PolicyTestOptions, RoleOptions>;
 
 Command parse_command_line(int argc, char** argv);
 

@@ -16,8 +16,12 @@ inline constexpr const char* kDefaultConfig = "/etc/sandtrap/config.yaml";
 struct ServeOptions {
   std::string config;            // empty: kDefaultConfig if there is one, else the defaults
   std::optional<RoleKind> role;  // this one alone
+  bool borrow_ports = false;     // of `sandtrap listen`; for the gate alone
 };
 int serve(const ServeOptions& options);
+
+// Opens the ports and lends them to gates that have no network.
+int lend_ports(const std::string& config);
 
 int check(const std::string& config);
 

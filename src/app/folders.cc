@@ -5,8 +5,10 @@
 #include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -35,6 +37,21 @@ base::Status make_folder(const std::string& path, uid_t uid, gid_t gid, mode_t m
   if (::fchown(folder.get(), uid, gid) != 0) return fail_errno("chown " + path, errno);
   if (::fchmod(folder.get(), mode) != 0) return fail_errno("chmod " + path, errno);
   return {};
+}
+
+bool is_gate_alone(const std::vector<RoleKind>& roles) {
+  return std::all_of(roles.begin(), roles.end(),
+                     [](RoleKind role) { return role == RoleKind::kGate; });
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
+bool is_read_only(const std::string& path) {
+  struct statvfs info {};
+  return ::statvfs(path.c_str(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
 }
 
 // kTimeout: held by someone else.
@@ -106,7 +123,7 @@ base::Result<Account> find_account(const std::string& user) {
   return Account{found->pw_uid, found->pw_gid};
 }
 
-base::Status make_folders(const config::Settings& settings) {
+base::Status make_folders(const config::Settings& settings, const std::vector<RoleKind>& roles) {
   const auto scribe = find_account(settings.server.scribe_user);
   if (!scribe) return base::wrap("server.scribe_user", scribe.error());
   const auto gate = find_account(settings.server.gate_user);
@@ -114,8 +131,13 @@ base::Status make_folders(const config::Settings& settings) {
   if (gate->uid == scribe->uid) {
     return fail(Errc::kInvalid, "server.gate_user and server.scribe_user are the same user");
   }
-  if (auto made = make_folder(settings.data_dir, 0, scribe->gid, 01770); !made) return made;
-  return make_folder(settings.run_dir, 0, 0, 0711);
+  if (is_gate_alone(roles) && is_folder(settings.run_dir)) return {};
+  if (!is_gate_alone(roles)) {
+    if (auto made = make_folder(settings.data_dir, 0, scribe->gid, 01770); !made) return made;
+  }
+  if (auto made = make_folder(settings.run_dir, 0, 0, 0711); !made) return made;
+  // What a gate without a mount namespace takes for its root; it may not be able to make it.
+  return make_folder(settings.run_dir + "/empty", 0, 0, 0555);
 }
 
 base::Result<Locks> take_locks(const config::Settings& settings, const std::vector<RoleKind>& roles,
@@ -123,6 +145,7 @@ base::Result<Locks> take_locks(const config::Settings& settings, const std::vect
   Locks locks;
   for (const RoleKind role : roles) {
     if (locks.roles.contains(role)) continue;
+    if (is_gate_alone(roles) && is_read_only(settings.run_dir)) continue;
     auto own = lock_for_supervisor(settings, role);
     if (!own) return tl::unexpected(own.error());
     locks.own.push_back(std::move(*own));

@@ -23,15 +23,17 @@ struct Account {
 base::Result<Account> find_account(const std::string& user);
 
 // data_dir root:<scribe> 1770: the scribe creates files in it, and cannot remove what is root's.
-// run_dir root 0711: the sandboxes' user namespace passes through it.
-base::Status make_folders(const config::Settings& settings);
+// run_dir root 0711: the sandboxes' user namespace passes through it; run_dir/empty 0555.
+// A gate alone needs neither: it gets no data_dir, and a run_dir that exists stays as it is.
+base::Status make_folders(const config::Settings& settings, const std::vector<RoleKind>& roles);
 
 struct Locks {
   std::vector<base::Fd> own;           // this supervisor's; gone with it
   std::map<RoleKind, base::Fd> roles;  // inherited by the role processes
 };
 // kExists if another instance serves this data folder. Waits a little for role processes of a
-// supervisor that was killed: they end by themselves.
+// supervisor that was killed: they end by themselves. A gate alone on a read-only run_dir has no
+// lock: the port can be bound only once.
 base::Result<Locks> take_locks(const config::Settings& settings, const std::vector<RoleKind>& roles,
                                base::Log& log);
 

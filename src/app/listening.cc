@@ -43,6 +43,8 @@ int number_in(const char* variable) {
   return parsed.ec == std::errc() && parsed.ptr == end ? number : -1;
 }
 
+}  // namespace
+
 bool is_tcp(int fd) {
   int type = 0, protocol = 0;
   socklen_t size = sizeof type;
@@ -50,8 +52,6 @@ bool is_tcp(int fd) {
          ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
          protocol == IPPROTO_TCP;
 }
-
-}  // namespace
 
 base::Result<ListenAddress> parse_listen(std::string_view text) {
   const auto bad = [&] {

@@ -25,6 +25,8 @@ base::Result<ListenAddress> parse_listen(std::string_view text);
 // Bound, not listening yet. kLimit: more than one message carries.
 base::Result<std::vector<base::Fd>> bind_listening(const std::vector<std::string>& addresses);
 
+bool is_tcp(int fd);
+
 // What a service manager opened for this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, from
 // descriptor 3 on); empty when there is none. Takes the variables out of the environment.
 // kInvalid: one of them is no TCP socket.

@@ -8,6 +8,7 @@ using namespace sandtrap::app;
 struct Run {
   int operator()(const Finished& f) const { return f.exit_code; }
   int operator()(const ServeOptions& o) const { return serve(o); }
+  int operator()(const ListenOptions& o) const { return lend_ports(o.config); }
   int operator()(const CheckOptions& o) const { return check(o.config); }
   int operator()(const PersonasOptions& o) const { return list_personas(o); }
   int operator()(const KeygenOptions& o) const { return keygen(o); }

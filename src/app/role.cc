@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -62,6 +63,8 @@ int run_role(RoleKind role) {
   ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
   ::prctl(PR_SET_NAME, fmt::format("sandtrap-{}", name(role)).c_str());
   survive_broken_pipes();
+  // Of whoever started us; with 077 plain users could not enter the root of a sandbox.
+  ::umask(022);
   set_limits();
 
   base::Fd control(kControlFd);

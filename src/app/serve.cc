@@ -13,6 +13,7 @@
 #include "app/guest_fit.h"
 #include "app/host_keys.h"
 #include "app/listening.h"
+#include "app/port_loan.h"
 #include "app/supervisor.h"
 #include "config/document.h"
 #include "config/persona.h"
@@ -100,7 +101,7 @@ std::vector<RoleKind> roles_to_start(const ServeOptions& options, const config::
 
 base::Result<Locks> prepare(const config::Settings& s, const std::vector<RoleKind>& roles,
                             base::Log& log) {
-  if (const auto made = make_folders(s); !made) return tl::unexpected(made.error());
+  if (const auto made = make_folders(s, roles); !made) return tl::unexpected(made.error());
   auto locks = take_locks(s, roles, log);
   if (!locks || std::find(roles.begin(), roles.end(), RoleKind::kWarden) == roles.end()) {
     return locks;
@@ -114,18 +115,22 @@ base::Result<Locks> prepare(const config::Settings& s, const std::vector<RoleKin
 
 // Only who runs the gate opens ports; in containers that share run_dir, that is the one container
 // with a network.
-base::Result<std::vector<base::Fd>> listening_for(const std::vector<RoleKind>& roles,
-                                                  const config::Settings& settings,
-                                                  base::Log& log) {
+base::Result<Ports> listening_for(const std::vector<RoleKind>& roles,
+                                  const config::Settings& settings, base::Log& log) {
+  Ports ports;
   auto passed = passed_sockets();
-  if (!passed) return passed;
-  if (std::find(roles.begin(), roles.end(), RoleKind::kGate) == roles.end()) {
-    return std::vector<base::Fd>{};
+  if (!passed) return tl::unexpected(passed.error());
+  if (std::find(roles.begin(), roles.end(), RoleKind::kGate) == roles.end()) return ports;
+  if (passed->empty()) {
+    auto bound = bind_listening(settings.server.listen);
+    if (!bound) return tl::unexpected(bound.error());
+    ports.sockets = std::move(*bound);
+    return ports;
   }
-  if (passed->empty()) return bind_listening(settings.server.listen);
   log.info("listening on {} sockets of the service manager; server.listen is not used",
            passed->size());
-  return passed;
+  ports.sockets = std::move(*passed);
+  return ports;
 }
 
 SupervisorPlan plan_for(const ServeOptions& options,
@@ -167,12 +172,14 @@ int serve(const ServeOptions& options) {
     return kFailed;
   }
   plan.locks = std::move(locks->roles);
-  auto sockets = listening_for(plan.roles, *settings, log);
-  if (!sockets) {
-    log.error("{}", sockets.error().context);
+  auto ports = options.borrow_ports ? borrow_ports(settings->run_dir, log)
+                                    : listening_for(plan.roles, *settings, log);
+  if (!ports) {
+    log.error("{}", ports.error().context);
     return kFailed;
   }
-  plan.listening = std::move(*sockets);
+  plan.listening = std::move(ports->sockets);
+  plan.lender = std::move(ports->lender);
   return Supervisor(std::move(plan), log).run();
 }
 

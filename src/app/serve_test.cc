@@ -16,6 +16,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -71,18 +72,22 @@ class Serve : public testing::Test {
         folder_, 20'000 + ::getpid() % 10'000, kPassword, more);
   }
 
-  pid_t start(const std::string& log, const std::string& more = "") {
-    const std::string config = folder_ + "/config.yaml", err = folder_ + "/" + log;
+  pid_t start(const std::string& log, const std::string& role = "") {
+    return run(log, role.empty() ? std::vector<std::string>{"serve"}
+                                 : std::vector<std::string>{"serve", "--role", role});
+  }
+  pid_t run(const std::string& log, std::vector<std::string> words) {
+    words.insert(words.begin(), "sandtrap");
+    words.insert(words.end(), {"--config", folder_ + "/config.yaml"});
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const std::string err = folder_ + "/" + log;
     const pid_t pid = ::fork();
     if (pid == 0) {
       const base::Fd out(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
       ::dup2(out.get(), 2);
-      if (more.empty()) {
-        ::execl(SANDTRAP_BINARY, "sandtrap", "serve", "--config", config.c_str(), nullptr);
-      } else {
-        ::execl(SANDTRAP_BINARY, "sandtrap", "serve", "--config", config.c_str(), "--role",
-                more.c_str(), nullptr);
-      }
+      ::execv(SANDTRAP_BINARY, argv.data());
       ::_exit(127);
     }
     started_.push_back(pid);
@@ -197,6 +202,47 @@ TEST_F(Serve, RolesStartOneByOne) {
     ::kill(pid, SIGTERM);
     EXPECT_EQ(wait_exit(pid), 0);
   }
+}
+
+TEST_F(Serve, AGateAloneMakesNoDataFolder) {
+  const pid_t gate = start("gate-log", "gate");
+  ASSERT_TRUE(eventually([&] { return roles(gate).size() == 1; }))
+      << contents(folder_ + "/gate-log");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/data"));
+}
+
+TEST_F(Serve, AGateBorrowsItsPortsAndEndsWithTheLender) {
+  std::filesystem::create_directory(folder_ + "/run");
+  const pid_t gate = run("gate-log", {"serve", "--role", "gate", "--borrow-ports"});
+  start("warden-log", "warden");
+  start("scribe-log", "scribe");
+  ASSERT_TRUE(is_ready("gate-log", "waiting for `sandtrap listen`"));
+  const pid_t lender = run("listen-log", {"listen"});
+  ASSERT_TRUE(is_ready("gate-log", "sandtrap gate ready")) << contents(folder_ + "/gate-log");
+  const auto links = [](pid_t pid) {
+    std::map<std::string, int> sockets;
+    for (const auto& fd : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid))) {
+      std::error_code ignored;
+      ++sockets[std::filesystem::read_symlink(fd, ignored).string()];
+    }
+    return sockets;
+  };
+  int shared = 0;
+  const auto lent = links(lender);
+  for (const auto& [name, count] : links(roles(gate).at("gate"))) {
+    shared += name.starts_with("socket:") && lent.contains(name) ? 1 : 0;
+  }
+  EXPECT_EQ(shared, 1) << "the gate's listening socket is the lender's";
+  ::kill(lender, SIGTERM);
+  EXPECT_EQ(wait_exit(lender), 0);
+  EXPECT_EQ(wait_exit(gate), 1);
+  EXPECT_THAT(contents(folder_ + "/gate-log"), HasSubstr("which lent the ports, has ended"));
+}
+
+TEST_F(Serve, OnlyAGateBorrowsPorts) {
+  const pid_t pid = run("log", {"serve", "--borrow-ports"});
+  EXPECT_EQ(wait_exit(pid), 2);
+  EXPECT_THAT(contents(folder_ + "/log"), HasSubstr("--borrow-ports goes with --role gate"));
 }
 
 TEST_F(Serve, ReloadKeepsTheOldSettingsWhenTheNewAreBad) {

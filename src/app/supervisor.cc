@@ -26,7 +26,7 @@ std::chrono::milliseconds milliseconds(base::Duration d) {
 }  // namespace
 
 Supervisor::Supervisor(SupervisorPlan plan, base::Log& log)
-    : plan_(std::move(plan)), log_(log), signals_(io_), changed_(io_) {
+    : plan_(std::move(plan)), log_(log), signals_(io_), lender_(io_), changed_(io_) {
   unsigned gates = 0;
   const auto all_gates = std::count(plan_.roles.begin(), plan_.roles.end(), RoleKind::kGate);
   for (const RoleKind kind : plan_.roles) {
@@ -56,6 +56,7 @@ int Supervisor::run() {
       return 1;
     }
   }
+  if (plan_.lender) watch_lender();
   for (auto& child : children_) start(*child);
   io_.run();
   return exit_code_;

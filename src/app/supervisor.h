@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -34,6 +35,7 @@ struct SupervisorPlan {
   std::vector<RoleKind> roles;                                // one entry per process
   std::map<RoleKind, base::Fd> locks;                         // inherited by the role's processes
   std::vector<base::Fd> listening;                            // bound; every gate gets copies
+  base::Fd lender;          // whose end is the end of `listening`; may be none
   std::string link_folder;  // not empty: roles are started one by one and meet at sockets in here
 
   std::function<std::string(RoleKind)> settings_text;       // what a role of this kind may know
@@ -90,6 +92,7 @@ class Supervisor {
 
   // supervisor_stop.cc: signals and the ordered end
   void wait_for_signal();
+  void watch_lender();
   void on_signal(int number);
   void reload();
   void begin_stop(int exit_code);
@@ -103,6 +106,7 @@ class Supervisor {
   base::Log& log_;
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
+  boost::asio::posix::stream_descriptor lender_;
   boost::asio::steady_timer changed_;  // cancelled when a process ended: wakes stop_kind
   std::vector<std::unique_ptr<Child>> children_;
   std::unique_ptr<Links> links_;

@@ -18,6 +18,17 @@ void Supervisor::wait_for_signal() {
   });
 }
 
+// The lender's network ends with it; sockets of that network would wait for ever.
+void Supervisor::watch_lender() {
+  lender_.assign(plan_.lender.release());
+  lender_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [this](boost::system::error_code error) {
+                       if (error || stopping_) return;
+                       log_.error("`sandtrap listen`, which lent the ports, has ended; stopping");
+                       begin_stop(1);
+                     });
+}
+
 void Supervisor::on_signal(int number) {
   if (number == SIGCHLD) return reap();
   if (number == SIGHUP) return reload();

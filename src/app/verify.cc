@@ -113,7 +113,7 @@ int run(const VerifyOptions& options, const config::Settings& real) {
   base::Log log("verify", base::LogLevel::kWarn);
   const ThrowAway folders(real);
   const config::Settings& settings = folders.settings();
-  if (const auto made = make_folders(settings); !made) {
+  if (const auto made = make_folders(settings, {RoleKind::kScribe}); !made) {
     fmt::print(stderr, "sandtrap verify: {}\n", made.error().context);
     return kFailed;
   }
