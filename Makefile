@@ -1,11 +1,13 @@
 # Front door to tools/: `make help` says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test check format fuzz fidelity interop bench clean
+.PHONY: help build install deb run test check format fuzz fidelity interop bench clean
 
 help:
 	@echo 'make run      install what is missing, build, start the honeypot on port 2222'
 	@echo 'make test     install what is missing, build, run every test'
 	@echo 'make build    build/release/sandtrap'
+	@echo 'make deb      build/release/sandtrap_VERSION_ARCH.deb'
+	@echo 'make install  into PREFIX (/usr/local), below DESTDIR'
 	@echo 'make check    format, layers, headers'
 	@echo 'make format   format the C++ files'
 	@echo 'make fuzz     replay the corpora, run each fuzzer for 20 seconds'
@@ -17,6 +19,13 @@ help:
 build:
 	@tools/install-deps run
 	@tools/build release
+
+PREFIX ?= /usr/local
+install: build
+	@cmake --install build/release --prefix $(PREFIX) --strip
+
+deb: build
+	@cd build/release && cpack
 
 run:
 	@tools/run

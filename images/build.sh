@@ -16,7 +16,7 @@ usage() {
   cat <<'USAGE'
 usage: images/build.sh [--output DIR] [--guest-programs DIR] [--userns-base N] [--no-rootfs] [--force]
   --output DIR          where the image goes (default: build/guest)
-  --guest-programs DIR  folder with the built `init` and `login` (default: first build/*/guest)
+  --guest-programs DIR  folder with the built `init` and `login` (default: programs/, or the first build/*/guest)
   --userns-base N       first host uid of the sandboxes' user namespace (default: 200000)
   --no-rootfs           only the tar, for Docker
   --force               build again even if nothing changed
@@ -44,7 +44,7 @@ die() { printf 'image: error: %s\n' "$*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "needs root (owners and modes of the guest's files)"
 command -v mmdebstrap >/dev/null || die "mmdebstrap is missing: apt-get install mmdebstrap"
 if [ -z "$programs" ]; then
-  for candidate in "$here"/../build/release/guest "$here"/../build/*/guest; do
+  for candidate in "$here"/programs "$here"/../build/release/guest "$here"/../build/*/guest; do
     [ -x "$candidate/login" ] && [ -x "$candidate/init" ] && programs=$candidate && break
   done
 fi
@@ -61,19 +61,8 @@ export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1746100000}
 packages=$(sed -e 's/#.*//' -e '/^ *$/d' "$here/packages.txt" | sort | paste -sd, -)
 
 # --- stage 1: the bootstrap, from this machine's own APT sources -----------------------------------
-apt_sources() {
-  local key=/usr/share/keyrings/debian-archive-keyring.gpg signed=''
-  [ -r "$key" ] && signed="[signed-by=$key] "
-  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v signed="$signed" '$2 ~ /^bookworm(-updates|-security)?$/ && $3 == "main" \
-      { print "deb " signed $1 " " $2 " " $3 }' | sort -u
-}
-
-# What reaches the archive here: proxies and the like, taken from this machine's configuration.
-apt_options() {
-  apt-config dump | sed -n -E '/^Acquire::(http|https|Check-Valid-Until|Check-Date|Retries|ForceIPv)/p' |
-    grep -v '""' || true
-}
+# shellcheck source=images/apt.sh
+. "$here/apt.sh"
 
 bootstrap() {
   local sources options key
@@ -101,35 +90,7 @@ bootstrap() {
   mv "$base_tar.partial" "$base_tar"
 }
 
-# --- stage 2: from a bootstrap to a server that somebody uses --------------------------------------
-dress() {
-  local root=$1
-  rm -rf "$root"/dev "$root"/.dockerenv "$root"/etc/apt/apt.conf.d/99mmdebstrap \
-    "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/var/cache/apt/*.bin "$root"/var/log/apt \
-    "$root"/var/log/*.log "$root"/etc/ssh/ssh_host_* "$root"/var/lib/apt/lists/* \
-    "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/etc/*-
-  mkdir -p "$root"/dev "$root"/var/lib/apt/lists/partial "$root"/run/lock "$root"/run/sshd
-  chmod 1777 "$root"/run/lock
-  cp -R --no-preserve=all "$here"/files/. "$root"/
-  : >"$root"/etc/machine-id
-  install -m 0664 -o 0 -g 43 /dev/null "$root"/run/utmp     # 43: utmp in every Debian
-  install -m 0664 -o 0 -g 43 /dev/null "$root"/var/log/wtmp
-  install -m 0660 -o 0 -g 43 /dev/null "$root"/var/log/btmp
-  install -m 0664 -o 0 -g 43 /dev/null "$root"/var/log/lastlog
-  # A hash of the right form that no password has: the honeypot decides about logins.
-  sed -i "s|^root:[^:]*:|root:$(locked_hash root):|" "$root"/etc/shadow
-  install -m 0755 "$programs"/login "$root"/usr/lib/openssh/sshd-session
-  install -m 0755 "$programs"/init "$root"/usr/lib/systemd/systemd
-  ln -sfn /lib/systemd/systemd "$root"/usr/sbin/init
-}
-
-locked_hash() {
-  local digest
-  digest=$(perl -MDigest::SHA=sha512_base64 -e 'print sha512_base64("sandtrap guest $ARGV[0]")' "$1" |
-    tr '+' '.')
-  printf '$y$j9T$%s$%s' "${digest:0:22}" "${digest:22:43}"
-}
-
+# --- stage 2: from a bootstrap to a server that somebody uses: dress.sh -----------------------------
 make_tar() {
   tar --create --file "$output/debian-12.tar.partial" --directory "$1" --sort=name --numeric-owner \
     --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime --format=posix \
@@ -171,7 +132,7 @@ main() {
   # the bounding set lacks NET_RAW; without it ping uses unprivileged ICMP sockets.
   tar --extract --file "$base_tar" --directory "$work/rootfs" --numeric-owner --preserve-permissions \
     --exclude='./dev/*'
-  dress "$work/rootfs"
+  "$here"/dress.sh "$work/rootfs" "$programs" "$here/files"
   say "packing debian-12.tar"
   make_tar "$work/rootfs"
   if [ $rootfs = yes ]; then
