@@ -6,13 +6,22 @@
 #   tools/docker-engine.sh stop [DIR]     ends what start started, unmounts everything below DIR
 #   tools/docker-engine.sh status [DIR]   prints the socket of a running engine, ours or the
 #                                         machine's own; exit 1 when there is none
+#   tools/docker-engine.sh start --network [DIR]   with bridges and packet rules, in a network
+#                                         namespace of its own: nothing of this machine's changes,
+#                                         and nothing outside can be reached
 # Exit 77: this machine cannot run one (not root, or no dockerd).
 set -eu
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
 here=$(cd "$(dirname "$0")/.." && pwd)
 verb=${1:-}
-dir=${2:-$here/build/docker}
+network=no
+if [ "${2:-}" = --network ]; then
+  network=yes
+  dir=${3:-$here/build/docker}
+else
+  dir=${2:-$here/build/docker}
+fi
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 system_socket=/var/run/docker.sock
 socket=$dir/docker.sock
@@ -62,12 +71,16 @@ start() {
   fi
   rm -f "$socket"
   echo '{}' >"$dir/daemon.json" # or it would read the machine's own /etc/docker/daemon.json
-  # dockerd runs its own containerd below the exec root when it is told of no other.
-  setsid "$dockerd" --data-root="$dir/data" --exec-root="$dir/run" --pidfile="$pid_file" \
+  set -- "$dockerd" --data-root="$dir/data" --exec-root="$dir/run" --pidfile="$pid_file" \
     --host="unix://$socket" --config-file="$dir/daemon.json" \
-    --bridge=none --iptables=false --ip6tables=false --ip-forward=false \
-    --cgroup-parent="/$cgroup_name" --shutdown-timeout=2 --log-level=warn \
-    </dev/null >"$dir/dockerd.log" 2>&1 9>&- &
+    --cgroup-parent="/$cgroup_name" --shutdown-timeout=2 --log-level=warn
+  if [ "$network" = yes ]; then
+    set -- unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"
+  else
+    set -- "$@" --bridge=none --iptables=false --ip6tables=false --ip-forward=false
+  fi
+  # dockerd runs its own containerd below the exec root when it is told of no other.
+  setsid "$@" </dev/null >"$dir/dockerd.log" 2>&1 9>&- &
   started=$!
   left=300
   while ! answers "$socket"; do
