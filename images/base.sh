@@ -36,8 +36,10 @@ if [ ! -s "$tar" ]; then
   mkdir -p "$output"
   args=()
   while IFS= read -r line; do [ -n "$line" ] && args+=("--aptopt=$line"); done < <(apt_options)
-  mmdebstrap --mode=root --variant=minbase --include="$packages" --format=tar \
+  # Without apt: what runs from it is never changed. unsafe-io: a tar that is not whole has no name.
+  mmdebstrap --mode=root --variant=essential --include="$packages" --format=tar \
     "${args[@]}" --aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     bookworm "$tar.partial" - <<<"$sources" >&2
