@@ -1,8 +1,15 @@
 #include "app/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <iostream>
 #include <map>
+#include <memory>
+
+#include "app/cli_operator.h"
+#include "app/colours.h"
+#include "app/completion.h"
+#include "app/help_colours.h"
 
 namespace sandtrap::app {
 namespace {
@@ -93,6 +100,7 @@ struct Parsed {
   ConfigDocumentOptions document;
   PolicyTestOptions policy;
   std::string hidden_role;
+  OperatorCommandLine of_operator;
 };
 
 void add_policy(CLI::App& app, PolicyTestOptions& p) {
@@ -156,6 +164,7 @@ void add_commands(CLI::App& app, Parsed& p) {
   build->add_option("--output", p.image.output, "Folder for the image")->type_name("DIR");
 
   add_policy(app, p.policy);
+  p.of_operator.add(app);
 
   CLI::App* document = app.add_subcommand("config-doc", "Print the documents about settings");
   document->group("");
@@ -180,11 +189,21 @@ void add_verify(CLI::App& app, VerifyOptions& options) {
   verify->add_flag("--document", options.document)->group("");
 }
 
+class Help : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+    return wants_colours(stdout) ? coloured_help(text) : text;
+  }
+};
+
 }  // namespace
 
 Command parse_command_line(int argc, char** argv) {
   CLI::App app(kProgramHelp, "sandtrap");
   Parsed p;
+  app.formatter(std::make_shared<Help>());  // and of the subcommands, which are added later
   app.require_subcommand(1);
   app.set_version_flag("--version", "sandtrap " SANDTRAP_VERSION);
   app.set_help_all_flag("--help-all", "Print the help of all subcommands and exit");
@@ -213,6 +232,11 @@ Command parse_command_line(int argc, char** argv) {
   if (app.got_subcommand("policy")) return p.policy;
   if (app.got_subcommand("verify")) return p.verify;
   if (app.got_subcommand("config-doc")) return p.document;
+  if (app.got_subcommand("completion")) {
+    std::cout << completion_of(p.of_operator.completion.shell, completion_tree(app));
+    return Finished{kOk};
+  }
+  if (auto command = p.of_operator.parsed(app)) return *command;
   return RoleOptions{kRoles.at(p.hidden_role)};
 }
 

@@ -16,6 +16,9 @@ struct ListenOptions {
 struct ConfigDocumentOptions {
   bool reference = false;
 };
+struct CompletionOptions {
+  std::string shell;
+};
 struct RoleOptions {
   RoleKind role;
 };
@@ -23,9 +26,10 @@ struct Finished {  // help or version was printed, or the command line was wrong
   int exit_code;
 };
 
-using Command = std::variant<Finished, ServeOptions, ListenOptions, CheckOptions, PersonasOptions,
-                             KeygenOptions, ImageOptions, VerifyOptions, ConfigDocumentOptions,
-                             PolicyTestOptions, RoleOptions>;
+using Command =
+    std::variant<Finished, ServeOptions, ListenOptions, CheckOptions, PersonasOptions,
+                 KeygenOptions, ImageOptions, VerifyOptions, ConfigDocumentOptions,
+                 PolicyTestOptions, SessionsOptions, ReplayOptions, DoctorOptions, RoleOptions>;
 
 Command parse_command_line(int argc, char** argv);
 

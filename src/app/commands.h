@@ -58,6 +58,26 @@ struct VerifyOptions {
 };
 int verify_containment(const VerifyOptions& options);
 
+struct SessionsOptions {
+  std::string config, source, user, case_id;  // empty: all
+  std::string since, until;                   // "24h"
+  bool all = false, json = false;
+};
+int list_sessions(const SessionsOptions& options);
+
+struct ReplayOptions {
+  std::string file, idle_limit;
+  double speed = 1;
+  bool input = false, cat = false;
+};
+int replay(const ReplayOptions& options);
+
+struct DoctorOptions {
+  std::string config;
+  bool json = false;
+};
+int doctor(const DoctorOptions& options);
+
 // Hidden: config/config.example.yaml and docs/configuration.md.
 int print_config_document(bool reference);
 

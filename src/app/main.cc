@@ -18,6 +18,9 @@ struct Run {
     return print_config_document(o.reference);
   }
   int operator()(const PolicyTestOptions& o) const { return test_policy(o); }
+  int operator()(const SessionsOptions& o) const { return list_sessions(o); }
+  int operator()(const ReplayOptions& o) const { return replay(o); }
+  int operator()(const DoctorOptions& o) const { return doctor(o); }
   int operator()(const RoleOptions& o) const { return run_role(o.role); }
 };
 

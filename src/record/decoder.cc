@@ -23,6 +23,20 @@ std::string text_at(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+// "OFFSET+LENGTH" within the sidecar.
+std::optional<base::ByteView> slice(std::string_view text, base::ByteView binary) {
+  std::uint64_t offset = 0, length = 0;
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, offset);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '+') return std::nullopt;
+  const auto second = std::from_chars(first.ptr + 1, end, length);
+  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
+  if (offset > binary.size() || length > binary.size() - offset) return std::nullopt;
+  return binary.subspan(offset, length);
+}
+
+}  // namespace
+
 bool read_header(std::string_view line, Recording& out) {
   json::error_code error;
   const json::value value = json::parse(line, error);
@@ -36,23 +50,13 @@ bool read_header(std::string_view line, Recording& out) {
   const json::value* own = header.if_contains("sandtrap");
   if (own != nullptr && own->is_object()) {
     out.kind = text_at(own->get_object(), "kind");
+    const json::value* pty = own->get_object().if_contains("pty");
+    out.pty = pty != nullptr && pty->is_bool() && pty->get_bool();
     out.session = text_at(own->get_object(), "session");
     out.sandbox = text_at(own->get_object(), "sandbox");
     out.source_ip = text_at(own->get_object(), "source_ip");
   }
   return true;
-}
-
-// "OFFSET+LENGTH" within the sidecar.
-std::optional<base::ByteView> slice(std::string_view text, base::ByteView binary) {
-  std::uint64_t offset = 0, length = 0;
-  const char* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, offset);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '+') return std::nullopt;
-  const auto second = std::from_chars(first.ptr + 1, end, length);
-  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
-  if (offset > binary.size() || length > binary.size() - offset) return std::nullopt;
-  return binary.subspan(offset, length);
 }
 
 std::optional<Recorded> read_event(std::string_view line, base::ByteView binary) {
@@ -78,8 +82,6 @@ std::optional<Recorded> read_event(std::string_view line, base::ByteView binary)
   }
   return event;
 }
-
-}  // namespace
 
 base::Bytes Recording::stream(Stream stream) const {
   const char text = "ioe"[static_cast<std::size_t>(stream)];

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,16 @@ struct Recording {
   std::uint64_t columns = 0, rows = 0, timestamp = 0;
   std::string command, kind, session, sandbox, source_ip;
   std::vector<Recorded> events;
+  bool pty = false;
   bool torn = false;  // the last line had no end and was left out
 
   base::Bytes stream(Stream stream) const;  // all its bytes, in order
 };
+
+// The parts, for who does not want all of it in memory: the first line, then each other, without
+// their newlines. False, nullopt: it is none.
+bool read_header(std::string_view line, Recording& out);
+std::optional<Recorded> read_event(std::string_view line, base::ByteView binary);
 
 // kInvalid names the line that is wrong. A last line without its newline is a torn write, not an
 // error. `binary` is the whole sidecar, empty if there is none.

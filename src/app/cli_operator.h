@@ -1,0 +1,25 @@
+// The part of the command line for the one who looks after a honeypot: what has come in, how the
+// machine is.
+#pragma once
+
+#include <optional>
+
+#include "app/cli.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sandtrap::app {
+
+struct OperatorCommandLine {
+  SessionsOptions sessions;
+  ReplayOptions replay;
+  DoctorOptions doctor;
+  CompletionOptions completion;
+
+  void add(CLI::App& app);
+  std::optional<Command> parsed(const CLI::App& app);  // after app.parse()
+};
+
+}  // namespace sandtrap::app
