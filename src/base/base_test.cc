@@ -4,6 +4,7 @@
 #include "base/entropy.h"
 #include "base/error.h"
 #include "base/instant.h"
+#include "base/log.h"
 
 namespace sandtrap::base {
 
@@ -35,6 +36,29 @@ TEST(Error, WrapPutsContextInFront) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().context, "allocate: no space");
   EXPECT_EQ(status.error().code, Errc::kIo);
+}
+
+TEST(Log, EscapesWhatATerminalWouldActUpon) {
+  struct Row {
+    std::string_view line, escaped;
+  };
+  const Row rows[] = {
+      {"plain %s {} text", "plain %s {} text"},
+      {"a\nb\r\t", "a\\x0ab\\x0d\\x09"},
+      {"\x1b[2J\x07\x7f", "\\x1b[2J\\x07\\x7f"},
+      {std::string_view("a\0b", 3), "a\\x00b"},
+      {"\xc2\x9b"
+       "6n",
+       "\\xc2\\x9b6n"},
+      {"\x9b"
+       "6n\xff",
+       "\\x9b6n\\xff"},
+      {"\xe2\x80\xae"
+       "x",
+       "\\xe2\\x80\\xaex"},
+      {"\xe2\x80\xa6 \xc3\xa4 \xe2\x82", "\xe2\x80\xa6 \xc3\xa4 \\xe2\\x82"},
+  };
+  for (const Row& row : rows) EXPECT_EQ(escaped_for_log(row.line), row.escaped);
 }
 
 }  // namespace sandtrap::base

@@ -5,12 +5,17 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
 namespace sandtrap::base {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
+
+// Control characters (C1 too), bytes that are no UTF-8 and marks that turn the direction of writing
+// become \xNN.
+std::string escaped_for_log(std::string_view line);
 
 class Log {
  public:
@@ -41,8 +46,7 @@ class Log {
   void set_level(LogLevel level) { level_ = level; }
 
  private:
-  // Control characters and DEL are written as \xNN: a log line never drives the operator's
-  // terminal.
+  // As escaped_for_log(): a log line never drives the operator's terminal.
   void write(LogLevel level, std::string_view line);
 
   struct Impl;
