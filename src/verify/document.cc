@@ -13,8 +13,10 @@ constexpr const char* kHead = R"(# What `sandtrap verify` attacks
 Generated from the table of checks (`sandtrap verify --document`); `src/verify` is the code, `guest/probe` the
 program that attacks.
 
-    sandtrap verify [--config FILE] [--json] [--quick] [--waive NAME]...
-    sandtrap verify --list
+```sh
+sandtrap verify [--config FILE] [--json] [--quick] [--waive NAME]...
+sandtrap verify --list
+```
 
 It makes a throw-away sandbox with the active configuration and its engine, carries the probe in, attacks from
 inside, and destroys the sandbox. Then it starts the honeypot's roles without sandboxes on throw-away folders,
