@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "app/cli_cases.h"
 #include "app/cli_operator.h"
 #include "app/colours.h"
 #include "app/completion.h"
@@ -101,6 +102,7 @@ struct Parsed {
   PolicyTestOptions policy;
   std::string hidden_role;
   OperatorCommandLine of_operator;
+  CaseCommandLine cases;
 };
 
 void add_policy(CLI::App& app, PolicyTestOptions& p) {
@@ -165,6 +167,7 @@ void add_commands(CLI::App& app, Parsed& p) {
 
   add_policy(app, p.policy);
   p.of_operator.add(app);
+  p.cases.add(app);
 
   CLI::App* document = app.add_subcommand("config-doc", "Print the documents about settings");
   document->group("");
@@ -231,6 +234,7 @@ Command parse_command_line(int argc, char** argv) {
   if (app.got_subcommand("image")) return p.image;
   if (app.got_subcommand("policy")) return p.policy;
   if (app.got_subcommand("verify")) return p.verify;
+  if (auto command = p.cases.parsed(app)) return *command;
   if (app.got_subcommand("config-doc")) return p.document;
   if (app.got_subcommand("completion")) {
     std::cout << completion_of(p.of_operator.completion.shell, completion_tree(app));

@@ -78,6 +78,32 @@ struct DoctorOptions {
 };
 int doctor(const DoctorOptions& options);
 
+struct CasesOptions {
+  std::string config;
+  bool json = false, all = false;
+  std::string source, state, user;  // empty: all
+  std::string since;                // "24h"
+};
+int list_cases(const CasesOptions& options);
+
+struct CaseOptions {
+  std::string config, action, id;  // show, stop, freeze, thaw, drop
+  bool json = false;
+};
+int case_command(const CaseOptions& options);
+
+struct SandboxOptions {
+  std::string config, action, id, file;  // diff, export
+  bool rootfs = false;
+};
+int sandbox_command(const SandboxOptions& options);
+
+struct CleanupOptions {
+  std::string config, older_than, keep_bytes;
+  bool dry_run = false;
+};
+int cleanup(const CleanupOptions& options);
+
 // Hidden: config/config.example.yaml and docs/configuration.md.
 int print_config_document(bool reference);
 

@@ -21,6 +21,10 @@ struct Run {
   int operator()(const SessionsOptions& o) const { return list_sessions(o); }
   int operator()(const ReplayOptions& o) const { return replay(o); }
   int operator()(const DoctorOptions& o) const { return doctor(o); }
+  int operator()(const CasesOptions& o) const { return list_cases(o); }
+  int operator()(const CaseOptions& o) const { return case_command(o); }
+  int operator()(const SandboxOptions& o) const { return sandbox_command(o); }
+  int operator()(const CleanupOptions& o) const { return cleanup(o); }
   int operator()(const RoleOptions& o) const { return run_role(o.role); }
 };
 

@@ -75,7 +75,18 @@ class Loader {
     read_map(value, name.text);
   }
 
+  // Keys of earlier versions, and what says the same now.
+  static std::string_view moved(std::string_view section, std::string_view name) {
+    if (section != "container_pool") return {};
+    if (name == "linger") return "cases.observe (then frozen until cases.keep)";
+    if (name == "max_tracked_cases") return "cases.max_tracked";
+    return {};
+  }
+
   void unknown(const Node& name, std::string_view section) {
+    if (const auto now = moved(section, name.text); !now.empty()) {
+      return problems_.add(name, fmt::format("{}.{} is now {}", section, name.text, now));
+    }
     const std::string place =
         section.empty() ? std::string("at the top level") : fmt::format("in section {}", section);
     std::string text = fmt::format("unknown key {} {}", quoted_for_people(name.text), place);

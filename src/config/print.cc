@@ -40,6 +40,8 @@ std::string rule_text(TextRule rule) {
     case TextRule::kForward:
       return "`TARGET OUTCOME`, the outcome one of refused, timed-out, no-route, unreachable, "
              "unknown-name, lookup-fails";
+    case TextRule::kCaseKey:
+      return "source, credential, client_key or hassh";
     case TextRule::kListen:
       return "\"ip:port\" or \"[ipv6]:port\"";
     case TextRule::kPersona:

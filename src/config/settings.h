@@ -110,9 +110,17 @@ struct ContainerPool {         // container_pool:
   std::uint32_t claim_queue = 64;
   std::chrono::milliseconds claim_timeout{15000};
   std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
-  std::chrono::seconds linger{60};
-  std::uint32_t max_tracked_cases = 100000;
   bool operator==(const ContainerPool&) const = default;
+};
+
+struct Cases {  // cases:
+  std::vector<std::string> key = {"source", "credential"};
+  std::uint32_t ipv6_prefix = 64;
+  std::chrono::seconds observe{300}, keep{86400};
+  std::uint32_t max_running = 50, max_frozen = 100;
+  std::uint64_t max_frozen_memory = 4ULL << 30;
+  std::uint32_t max_tracked = 100000;
+  bool operator==(const Cases&) const = default;
 };
 
 struct Container {  // container:
@@ -185,6 +193,7 @@ struct Settings {
   Authentication authentication;
   Forwarding forwarding;
   ContainerPool container_pool;
+  Cases cases;
   Container container;
   Preservation preservation;
   Recording recording;

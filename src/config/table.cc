@@ -196,72 +196,6 @@ std::vector<Key> forwarding_keys() {
   };
 }
 
-std::vector<Key> pool_keys() {
-  constexpr auto kP = &S::container_pool;
-  using P = ContainerPool;
-  constexpr milliseconds kShortest{100}, kLongest{600'000};
-  return {
-      {"container_pool", "engine",
-       TextType{in<kP, &P::engine>, TextRule::kName, {"oci", "docker", "fake"}},
-       "What runs the sandboxes: `oci` is the embedded engine and needs no daemon, `docker` a "
-       "Docker Engine; `fake` isolates nothing and is for tests."},
-      {"container_pool", "size", CountType{in<kP, &P::size>, 0, 10'000},
-       "Sandboxes kept ready at all times; no more than max_total."},
-      {"container_pool", "max_total", CountType{in<kP, &P::max_total>, 1, 100'000},
-       "Sandboxes altogether, ready and in use; beyond that a login finds a believable refusal."},
-      {"container_pool", "refill_concurrency", CountType{in<kP, &P::refill_concurrency>, 1, 256},
-       "Sandboxes started in parallel."},
-      {"container_pool", "claim_queue", CountType{in<kP, &P::claim_queue>, 0, 100'000},
-       "Sessions that may wait for a sandbox when none is ready."},
-      {"container_pool", "claim_timeout",
-       MillisecondsType{in<kP, &P::claim_timeout>, kShortest, kLongest},
-       "A session waits no longer than this for a sandbox."},
-      {"container_pool", "start_timeout",
-       MillisecondsType{in<kP, &P::start_timeout>, kShortest, kLongest},
-       "A sandbox that has not started by then is removed."},
-      {"container_pool", "verify_timeout",
-       MillisecondsType{in<kP, &P::verify_timeout>, kShortest, kLongest},
-       "A new sandbox must run a first program within this time before it counts as ready."},
-      {"container_pool", "linger", SecondsType{in<kP, &P::linger>, seconds{0}, 30 * kDay},
-       "After the last session of an attacker the sandbox stays up for this long: one who comes "
-       "back finds everything as it was."},
-      {"container_pool", "max_tracked_cases",
-       CountType{in<kP, &P::max_tracked_cases>, 1, 10'000'000},
-       "Attackers remembered; beyond that the oldest without a sandbox is forgotten."},
-  };
-}
-
-std::vector<Key> container_keys() {
-  constexpr auto kC = &S::container;
-  using C = Container;
-  return {
-      {"container", "memory_bytes", SizeType{in<kC, &C::memory_bytes>, 16 * kMi, kTi},
-       "Memory of one sandbox, swap included."},
-      {"container", "cpus", RealType{in<kC, &C::cpus>, 0.01, 1024},
-       "Processor time of one sandbox, in cores."},
-      {"container", "pids", CountType{in<kC, &C::pids>, 10, 1'000'000},
-       "Processes and threads in one sandbox."},
-      {"container", "disk_bytes", SizeType{in<kC, &C::disk_bytes>, 16 * kMi, 64 * kTi},
-       "What one sandbox may write to disk, where the storage can limit it."},
-      {"container", "file_size_bytes", SizeType{in<kC, &C::file_size_bytes>, kMi, 64 * kTi},
-       "The largest file in a sandbox."},
-      {"container", "open_files", CountType{in<kC, &C::open_files>, 64, 1'048'576},
-       "Open files of one process in a sandbox."},
-      {"container", "capabilities",
-       TextListType{in<kC, &C::capabilities>, TextRule::kCapability, 0, 64},
-       "The capabilities that root has in a sandbox, all others are dropped. The default is the "
-       "least that makes a root shell feel real; each further one weakens the isolation."},
-      {"container", "no_new_privileges", BoolType{in<kC, &C::no_new_privileges>},
-       "Programs in a sandbox cannot gain privileges: `su`, `sudo` and `passwd` fail for other "
-       "users "
-       "than root, which is a tell. Root of a sandbox is what an intruder mostly is anyway; turn "
-       "it "
-       "on where only plain users may log in."},
-      {"container", "hostnames", TextListType{in<kC, &C::hostnames>, TextRule::kName, 1, 1000},
-       "Each sandbox draws its host name from these."},
-  };
-}
-
 std::vector<Key> engine_keys() {
   constexpr auto kO = &S::oci;
   constexpr auto kD = &S::docker;
@@ -299,6 +233,7 @@ std::vector<Section> sections() {
       {"authentication", "Who gets in."},
       {"forwarding", "What becomes of forwarded ports. Nothing is ever really forwarded."},
       {"container_pool", "How many sandboxes there are, and when."},
+      {"cases", "Who is the same attacker, and how long his machine waits for him."},
       {"container", "What one sandbox may use."},
       {"preservation", "What is kept of a sandbox after use."},
       {"recording", "What is recorded of a session."},
@@ -313,8 +248,8 @@ std::vector<Section> sections() {
 
 std::vector<Key> keys() {
   std::vector<Key> all;
-  for (auto part : {top_keys, server_keys, authentication_keys, forwarding_keys, pool_keys,
-                    container_keys, evidence_keys, engine_keys}) {
+  for (auto part : {top_keys, server_keys, authentication_keys, forwarding_keys, sandbox_keys,
+                    evidence_keys, engine_keys}) {
     for (Key& key : part()) all.push_back(std::move(key));
   }
   return all;

@@ -28,6 +28,7 @@ enum class TextRule {
   kPersona,     // a compiled-in persona, or the one of server.persona_file
   kDocument,    // lines of text
   kForward,     // "TARGET OUTCOME"
+  kCaseKey,     // source, credential, client_key or hassh
 };
 
 struct TextType {
@@ -106,6 +107,7 @@ struct Section {
 };
 
 std::vector<Section> sections();                        // in the order of the file; "" first
+std::vector<Key> sandbox_keys();                        // table_sandboxes.cc: a part of keys()
 std::vector<Key> evidence_keys();                       // table_evidence.cc: a part of keys()
 std::vector<Key> keys();                                // grouped by section, same order
 std::span<const std::string_view> public_keys_names();  // by enumerator

@@ -88,6 +88,12 @@ std::string check_text(TextRule rule, std::string& text) {
       return is_capability(text) ? "" : "is not a capability";
     case TextRule::kForward:
       return is_forward_rule(text) ? "" : "is not `TARGET OUTCOME`";
+    case TextRule::kCaseKey: {
+      static constexpr std::string_view kKeys[] = {"source", "credential", "client_key", "hassh"};
+      return std::find(std::begin(kKeys), std::end(kKeys), text) != std::end(kKeys)
+                 ? ""
+                 : "is not known";
+    }
     case TextRule::kListen: {
       const auto address = parse_listen(text);
       return address ? "" : address.error().context;

@@ -5,19 +5,6 @@
 namespace sandtrap::event {
 namespace {
 
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;  // clang 14 does not deduce aggregates by itself
-
-std::string_view program_name(std::string_view kind) {
-  if (kind == "shell") return "channel.shell";
-  if (kind == "subsystem") return "channel.subsystem";
-  return "channel.exec";
-}
-
 template <class T>
 void text_if_set(JsonLine& line, std::string_view key, const T& value) {
   if (value) line.text(key, *value);
@@ -186,7 +173,39 @@ void fields(JsonLine& line, const SandboxClaimed& e) {
 }
 void fields(JsonLine& line, const SandboxReleased& e) {
   line.text("sandbox", e.sandbox);
-  line.number("linger_s", e.linger_s);
+  line.number("observe_s", e.observe_s);
+}
+void fields(JsonLine& line, const CaseOpened& e) {
+  line.list("keys", e.keys);
+}
+void fields(JsonLine& line, const CaseJoined& e) {
+  line.text("from", e.from);
+  line.text("by", e.by);
+}
+void fields(JsonLine& line, const SandboxFrozen& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("reason", e.reason);
+  line.number("memory", e.memory);
+  line.number("freeze_us", e.freeze_us);
+}
+void fields(JsonLine& line, const SandboxThawed& e) {
+  line.text("sandbox", e.sandbox);
+  line.number("thaw_us", e.thaw_us);
+}
+void fields(JsonLine& line, const SandboxEvicted& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("state", e.state);
+  line.text("reason", e.reason);
+}
+void fields(JsonLine& line, const SandboxRestored& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("engine", e.engine);
+  line.number("restore_us", e.restore_us);
+}
+void fields(JsonLine& line, const SandboxNotRestored& e) {
+  line.text("sandbox", e.sandbox);
+  line.text("path", e.path);
+  line.text("reason", e.reason);
 }
 void fields(JsonLine& line, const SandboxPreserved& e) {
   line.text("sandbox", e.sandbox);
@@ -241,53 +260,6 @@ void fields(JsonLine& line, const ErrorRaised& e) {
 }
 
 }  // namespace
-
-std::string_view type_name(const Body& body) {
-  using View = std::string_view;
-  return std::visit(
-      Overloaded{
-          [](const SensorStarted&) -> View { return "sensor.started"; },
-          [](const SensorStopped&) -> View { return "sensor.stopped"; },
-          [](const RoleRestarted&) -> View { return "role.restarted"; },
-          [](const ConnectionOpened&) -> View { return "connection.opened"; },
-          [](const ConnectionRefused&) -> View { return "connection.refused"; },
-          [](const ConnectionClosed&) -> View { return "connection.closed"; },
-          [](const TrafficSeen&) -> View { return "connection.traffic"; },
-          [](const ClientVersion&) -> View { return "client.version"; },
-          [](const ClientKex&) -> View { return "client.kex"; },
-          [](const KexCompleted&) -> View { return "kex.completed"; },
-          [](const LoginAttempt& e) -> View {
-            return e.succeeded ? "login.succeeded" : "login.failed";
-          },
-          [](const KeyOffered&) -> View { return "login.key_offered"; },
-          [](const ChannelOpened&) -> View { return "channel.opened"; },
-          [](const PtyRequested&) -> View { return "channel.pty"; },
-          [](const EnvRequested&) -> View { return "channel.env"; },
-          [](const ProgramRequested& e) -> View { return program_name(e.kind); },
-          [](const ProgramStarted&) -> View { return "channel.started"; },
-          [](const ProgramRefused&) -> View { return "channel.refused"; },
-          [](const ProgramExited&) -> View { return "channel.exited"; },
-          [](const WindowChanged&) -> View { return "channel.window_change"; },
-          [](const SignalSent&) -> View { return "channel.signal"; },
-          [](const ChannelRequestSeen&) -> View { return "channel.request"; },
-          [](const ChannelClosed&) -> View { return "channel.closed"; },
-          [](const ForwardAttempt&) -> View { return "forward.attempt"; },
-          [](const GlobalRequestSeen&) -> View { return "connection.global_request"; },
-          [](const SandboxReady&) -> View { return "sandbox.ready"; },
-          [](const SandboxClaimed&) -> View { return "sandbox.claimed"; },
-          [](const SandboxReleased&) -> View { return "sandbox.released"; },
-          [](const SandboxPreserved&) -> View { return "sandbox.preserved"; },
-          [](const SandboxRemoved&) -> View { return "sandbox.removed"; },
-          [](const RecordingFinished&) -> View { return "recording.finished"; },
-          [](const RecordingRemoved&) -> View { return "recording.removed"; },
-          [](const LogRotated&) -> View { return "log.rotated"; },
-          [](const LogRemoved&) -> View { return "log.removed"; },
-          [](const DiskSpace& e) -> View { return e.low ? "disk.low" : "disk.enough"; },
-          [](const IpcDenied&) -> View { return "ipc.denied"; },
-          [](const ErrorRaised&) -> View { return "error"; },
-      },
-      body);
-}
 
 std::string to_line(const Context& context, const Body& body) {
   std::string out;

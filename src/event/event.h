@@ -154,8 +154,32 @@ struct SandboxClaimed {
 };  // sandbox.claimed
 struct SandboxReleased {
   std::string sandbox;
-  std::uint64_t linger_s;
-};                                    // sandbox.released (last session left)
+  std::uint64_t observe_s;
+};  // sandbox.released (last session left)
+struct CaseOpened {
+  std::vector<std::string> keys;
+};  // case.opened
+struct CaseJoined {
+  std::string from, by;
+};  // case.joined: this session belongs to `case` from now on
+struct SandboxFrozen {
+  std::string sandbox, reason;
+  std::uint64_t memory, freeze_us;
+};  // sandbox.frozen
+struct SandboxThawed {
+  std::string sandbox;
+  std::uint64_t thaw_us;
+};  // sandbox.thawed
+struct SandboxEvicted {
+  std::string sandbox, state, reason;
+};  // sandbox.evicted: it has to make room
+struct SandboxRestored {
+  std::string sandbox, engine;
+  std::uint64_t restore_us;
+};  // sandbox.restored
+struct SandboxNotRestored {
+  std::string sandbox, path, reason;
+};                                    // sandbox.not_restored: the case gets a fresh one
 struct SandboxPreserved {             // sandbox.preserved
   std::string sandbox, engine, path;  // directory, or image reference for docker
   std::uint64_t bytes;
@@ -205,9 +229,10 @@ using Body =
                  LoginAttempt, KeyOffered, ChannelOpened, PtyRequested, EnvRequested,
                  ProgramRequested, ProgramStarted, ProgramRefused, ProgramExited, WindowChanged,
                  SignalSent, ChannelRequestSeen, ChannelClosed, ForwardAttempt, GlobalRequestSeen,
-                 SandboxReady, SandboxClaimed, SandboxReleased, SandboxPreserved, SandboxRemoved,
-                 RecordingFinished, RecordingRemoved, LogRotated, LogRemoved, DiskSpace, IpcDenied,
-                 ErrorRaised>;
+                 SandboxReady, SandboxClaimed, SandboxReleased, CaseOpened, CaseJoined,
+                 SandboxFrozen, SandboxThawed, SandboxEvicted, SandboxRestored, SandboxNotRestored,
+                 SandboxPreserved, SandboxRemoved, RecordingFinished, RecordingRemoved, LogRotated,
+                 LogRemoved, DiskSpace, IpcDenied, ErrorRaised>;
 
 std::string_view type_name(const Body& body);  // "connection.opened", …
 // One JSON object with trailing '\n': {"time":…,"event":…,"sensor":…,"session":…,…}. Never fails.

@@ -162,7 +162,7 @@ class Session final : public std::enable_shared_from_this<Session>, private Chan
   boost::asio::steady_timer timer_;
   std::optional<base::Instant> armed_;  // when the timer fires
 
-  std::string case_id_, user_;
+  std::string case_id_, user_, hassh_;
   std::vector<Question> questions_;
   std::map<ssh::ChannelId, Program> programs_;
   std::map<ssh::ChannelId, std::unique_ptr<Loopback>> loopbacks_;

@@ -42,7 +42,7 @@ bool is_key_query(const ssh::Credential& credential) {
 void Session::announce() {
   if (announced_) return;
   announced_ = services_.warden.send(
-      ipc::SessionOpened{id_, remote_.ip, remote_.port, local_.ip, local_.port});
+      ipc::SessionOpened{id_, remote_.ip, remote_.port, local_.ip, local_.port, hassh_});
 }
 
 void Session::ask(Question question) {

@@ -56,7 +56,8 @@ void Session::handle(const ssh::ClientVersion& event) {
 }
 
 void Session::handle(const ssh::ClientKexInit& event) {
-  emit(event::ClientKex{ssh::hassh(event), ssh::hassh_algorithms(event), event.kex, event.host_key,
+  hassh_ = ssh::hassh(event);
+  emit(event::ClientKex{hassh_, ssh::hassh_algorithms(event), event.kex, event.host_key,
                         event.enc_c2s, event.enc_s2c, event.mac_c2s, event.mac_s2c, event.comp_c2s,
                         event.comp_s2c, event.lang_c2s, event.lang_s2c});
 }

@@ -140,7 +140,7 @@ template <class V, class M>
 void walk_session(V& v, M& m) {
   if constexpr (kIs<M, SessionOpened>) {
     v.session(m.session), v.text(m.source_ip, kMaxShort), v.number(m.source_port);
-    v.text(m.local_ip, kMaxShort), v.number(m.local_port);
+    v.text(m.local_ip, kMaxShort), v.number(m.local_port), v.text(m.hassh, kMaxShort);
   } else if constexpr (kIs<M, SessionResumed>) {
     v.session(m.session), v.text(m.source_ip, kMaxShort), v.text(m.user, kMaxShort);
     v.number(m.source_port), v.flag(m.authenticated);

@@ -33,6 +33,7 @@ struct SessionOpened {
   std::uint16_t source_port = 0;
   std::string local_ip;
   std::uint16_t local_port = 0;
+  std::string hassh = {};  // 32 hex digits; empty: not known yet
 };
 struct SessionResumed {
   SessionId session;

@@ -44,8 +44,8 @@ class DockerEngine final : public Engine {
 
   Task<base::Result<Capabilities>> prepare() override;
   Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) override;
-  Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference, std::string id,
-                                                       Limits limits) override;
+  Task<base::Result<Leftover>> restore(std::string reference, std::string id,
+                                       Limits limits) override;
   Task<std::vector<Leftover>> recover() override;
   // A container's name as preserve() gave it, an image name as an earlier version did, or the path
   // of its folder.

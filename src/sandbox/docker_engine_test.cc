@@ -322,7 +322,7 @@ TEST_F(DockerEngineTest, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheirDi
     ASSERT_TRUE(kept) << kept.error().context;
     auto again = run(io_, engine_->restore(kept->reference, id, Limits{}));
     ASSERT_TRUE(again) << again.error().context;
-    box = std::move(*again);
+    box = std::move(again->sandbox);
     EXPECT_EQ(output_of(*box, "hostname; cat /root/left"), "web01\n1\n");
   }
   EXPECT_FALSE(run(io_, engine_->restore("sandtrap-preserved-" + id, id, Limits{})));

@@ -137,8 +137,7 @@ Task<base::Status> DockerEngine::remove_preserved(const std::string& reference) 
 
 // The container is renamed and labelled as in use before it starts: a crash at any step leaves
 // either what recover() takes for preserved, or what it puts back.
-Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::restore(std::string reference,
-                                                                   std::string id, Limits) {
+Task<base::Result<Leftover>> DockerEngine::restore(std::string reference, std::string id, Limits) {
   const auto context = context_;
   const std::string old = reference.substr(reference.find_last_of("-/") + 1);
   if (!is_docker_sandbox_id(old) || id != old) {
@@ -171,7 +170,7 @@ Task<base::Result<std::unique_ptr<Sandbox>>> DockerEngine::restore(std::string r
   fs::remove_all(context->preserved_directory(id), error);
   std::unique_ptr<Sandbox> sandbox =
       std::make_unique<DockerSandbox>(context, std::move(id), std::move(*target));
-  co_return sandbox;
+  co_return Leftover{std::move(sandbox), std::move(*label)};
 }
 
 }  // namespace sandtrap::sandbox

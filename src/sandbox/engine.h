@@ -118,10 +118,10 @@ class Engine {
   virtual Task<base::Result<Capabilities>> prepare() = 0;  // image there? runtime usable?
   virtual Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) = 0;
   // A new running sandbox `id` on the disk that Sandbox::preserve() kept as `reference`, with the
-  // host name of its label. It takes the disk: afterwards `reference` is gone. A failure leaves
-  // what is preserved as it was. kNotFound: there is no such thing.
-  virtual Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference,
-                                                               std::string id, Limits limits) = 0;
+  // host name of its label, which comes back with it. It takes the disk: afterwards `reference` is
+  // gone. A failure leaves what is preserved as it was. kNotFound: there is no such thing.
+  virtual Task<base::Result<Leftover>> restore(std::string reference, std::string id,
+                                               Limits limits) = 0;
   // Reaps warm and half-built sandboxes of this instance, preserves dead claimed ones, returns
   // those still there and claimed.
   virtual Task<std::vector<Leftover>> recover() = 0;

@@ -251,8 +251,7 @@ Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::create(std::string id, 
   co_return sandbox;
 }
 
-Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::restore(std::string reference,
-                                                                 std::string id, Limits) {
+Task<base::Result<Leftover>> FakeEngine::restore(std::string reference, std::string id, Limits) {
   const auto shared = shared_;
   const unsigned attempt = ++shared->counts.restores;
   co_await pause(shared->options.create_delay);
@@ -275,7 +274,7 @@ Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::restore(std::string ref
   if (error) co_return base::fail_errno("restore: rename to " + directory, error.value());
   ++shared->counts.restored;
   std::unique_ptr<Sandbox> sandbox = std::make_unique<FakeSandbox>(shared, std::move(id));
-  co_return sandbox;
+  co_return Leftover{std::move(sandbox), std::move(*label)};
 }
 
 Task<std::vector<Leftover>> FakeEngine::recover() {

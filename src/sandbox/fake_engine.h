@@ -48,8 +48,8 @@ class FakeEngine final : public Engine {
 
   Task<base::Result<Capabilities>> prepare() override;
   Task<base::Result<std::unique_ptr<Sandbox>>> create(std::string id, Limits limits) override;
-  Task<base::Result<std::unique_ptr<Sandbox>>> restore(std::string reference, std::string id,
-                                                       Limits limits) override;
+  Task<base::Result<Leftover>> restore(std::string reference, std::string id,
+                                       Limits limits) override;
   Task<std::vector<Leftover>> recover() override;
   Task<base::Status> remove_preserved(const std::string& reference) override;
 

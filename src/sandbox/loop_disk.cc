@@ -36,7 +36,7 @@ int copy_range(int from, int to, off_t at, off_t end) noexcept {
   return 0;
 }
 
-int attach_loop(int image, char* path, std::size_t room) noexcept {
+int attach_loop(int image, char* path, std::size_t room, bool read_only) noexcept {
   const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   if (control < 0) return -1;
   int device = -1;
@@ -62,6 +62,7 @@ int attach_loop(int image, char* path, std::size_t room) noexcept {
     loop_config config{};
     config.fd = static_cast<__u32>(image);
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+    if (read_only) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
     if (::ioctl(device, LOOP_CONFIGURE, &config) == 0) break;
     ::close(device);
     device = -1;
@@ -124,15 +125,17 @@ int copy_sparse(const char* from_path, const char* to_path) noexcept {
 }
 
 int mount_loop_ext4(const char* image, const char* target, unsigned long flags) noexcept {
-  const int file = ::open(image, O_RDWR | O_CLOEXEC);
+  const bool read_only = (flags & MS_RDONLY) != 0;
+  const int file = ::open(image, (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC);
   if (file < 0) return -1;
   char path[32];
-  const int device = attach_loop(file, path, sizeof(path));
+  const int device = attach_loop(file, path, sizeof(path), read_only);
   const int attach_error = errno;
   ::close(file);
   errno = attach_error;
   if (device < 0) return -1;
-  const int result = ::mount(path, target, "ext4", flags, "errors=remount-ro");
+  const int result =
+      ::mount(path, target, "ext4", flags, read_only ? "noload" : "errors=remount-ro");
   const int mount_error = errno;
   ::close(device);  // the mount holds the device now; without one it vanishes here
   errno = mount_error;

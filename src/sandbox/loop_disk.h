@@ -19,6 +19,7 @@ Task<base::Status> make_template_disk(Children& children, std::string path, std:
 // (child) Copies data and keeps holes; a reflink where the file system can. 0, or -1 with errno.
 int copy_sparse(const char* from, const char* to) noexcept;
 // (child) Attaches `image` to a free loop device that vanishes with its last use, and mounts it.
+// With MS_RDONLY nothing of the file is written, nor its journal replayed.
 int mount_loop_ext4(const char* image, const char* target, unsigned long flags) noexcept;
 
 // Waits until no loop device uses `image` any more: then its last writes are in the file. False

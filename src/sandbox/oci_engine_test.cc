@@ -72,6 +72,7 @@ TEST_F(OciEngineNeedsRoot, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheir
   auto found = testing::run(io_, second->recover());
   ASSERT_EQ(found.size(), 1U);
   EXPECT_TRUE(found[0].frozen);
+  sandbox = std::move(found[0].sandbox);
   ASSERT_TRUE(testing::run(io_, sandbox->thaw()));
   expect_status(
       shell(*sandbox,
@@ -84,7 +85,7 @@ TEST_F(OciEngineNeedsRoot, FrozenOnesStandStillAndPreservedOnesStartAgainOnTheir
     EXPECT_FALSE(testing::run(io_, engine_->restore("/etc", id, limits())));
     auto again = testing::run(io_, engine_->restore(kept->reference, id, limits()));
     ASSERT_TRUE(again) << again.error().context;
-    sandbox = std::move(*again);
+    sandbox = std::move(again->sandbox);
     EXPECT_FALSE(std::filesystem::exists(kept->reference));
     EXPECT_EQ(shell(*sandbox, "hostname; cat /root/left").output, "web01\n1\n");
   }

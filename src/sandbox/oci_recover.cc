@@ -55,8 +55,8 @@ Task<std::optional<Leftover>> OciEngine::recover_one(std::string id, pid_t pid) 
 
 // A crash at any step leaves the disk in one of the two folders, each time with a label: recover()
 // puts back what was not started.
-Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::restore(std::string reference,
-                                                                std::string id, Limits limits) {
+Task<base::Result<Leftover>> OciEngine::restore(std::string reference, std::string id,
+                                                Limits limits) {
   OciShared& s = *shared_;
   const fs::path folder(reference);
   if (folder.parent_path() != fs::path(s.preserved) ||
@@ -91,7 +91,7 @@ Task<base::Result<std::unique_ptr<Sandbox>>> OciEngine::restore(std::string refe
   fs::remove_all(folder, error);
   std::unique_ptr<Sandbox> out =
       std::make_unique<OciSandbox>(shared_, id, std::move(init->init), std::move(init->agent));
-  co_return out;
+  co_return Leftover{std::move(out), std::move(*label)};
 }
 
 Task<std::vector<Leftover>> OciEngine::recover() {

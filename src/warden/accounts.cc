@@ -48,23 +48,22 @@ Accounts::Accounts(net::asio::any_io_executor executor, SandboxPool& pool, base:
     : executor_(executor), pool_(pool), entropy_(entropy), log_(log) {}
 
 bool Accounts::concern(const std::string& case_id, const ipc::Authenticate& login) const {
-  if (!is_possible_user(login.user) || !pool_.machine_of(case_id)) return false;
+  if (!is_possible_user(login.user) || !pool_.has_machine(case_id)) return false;
   if (login.method == "publickey") return !key_type(login.key_blob).empty();
   return is_password_method(login.method) && !login.secret.empty();
 }
 
-net::Task<AccountAnswer> Accounts::ask(std::string case_id, ipc::Authenticate login,
-                                       std::string client) {
+net::Task<AccountAnswer> Accounts::ask(Claimant who, ipc::Authenticate login) {
   AccountQuestion question;
   question.user = login.user;
-  question.client = std::move(client);
+  question.client = who.source_ip;
   if (login.method == "publickey") {
     question.kind = sandbox::ProcessKind::kCheckKey;
     question.input = key_type(login.key_blob) + " " + base::to_base64(login.key_blob, true);
   } else {
     question.input = std::move(login.secret);
   }
-  std::shared_ptr<Queue>& entry = queues_[case_id];
+  std::shared_ptr<Queue>& entry = queues_[who.case_id];
   if (!entry) entry = std::make_shared<Queue>(executor_);
   const auto queue = entry;
   if (queue->busy && queue->waiting >= kMaxWaiting) co_return AccountAnswer::kRefused;
@@ -72,16 +71,18 @@ net::Task<AccountAnswer> Accounts::ask(std::string case_id, ipc::Authenticate lo
   while (queue->busy) co_await queue->changed.wait();
   --queue->waiting;
   queue->busy = true;
-  const AccountAnswer answer = co_await ask_now(case_id, std::move(question));
+  const std::string case_id = who.case_id;
+  const AccountAnswer answer = co_await ask_now(std::move(who), std::move(question));
   queue->busy = false;
   queue->changed.notify();
   if (queue->waiting == 0) queues_.erase(case_id);
   co_return answer;
 }
 
-net::Task<AccountAnswer> Accounts::ask_now(std::string case_id, AccountQuestion question) {
-  const SlotRef slot = pool_.machine_of(case_id);
-  if (!slot) co_return AccountAnswer::kNotOurs;
+net::Task<AccountAnswer> Accounts::ask_now(Claimant who, AccountQuestion question) {
+  const auto claimed = co_await pool_.acquire(std::move(who), nullptr);
+  if (!claimed) co_return AccountAnswer::kNotOurs;
+  const SlotRef slot = *claimed;
   auto answer = co_await sandbox::ask_account(*slot->sandbox, std::move(question), kPatience);
   if (answer) co_return *answer;
   log_.info("sandbox {}: {}", slot->id, answer.error().context);

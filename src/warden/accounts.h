@@ -26,12 +26,11 @@ class Accounts {
   Accounts(const Accounts&) = delete;
   Accounts& operator=(const Accounts&) = delete;
 
-  // Whether there is anybody to ask: the case has a machine, and the login is of a kind that an
-  // account decides.
+  // Whether there is anybody to ask: the case has a machine (running, frozen or put away), and the
+  // login is of a kind that an account decides.
   bool concern(const std::string& case_id, const ipc::Authenticate& login) const;
-  // kNotOurs: the policy decides.
-  net::Task<sandbox::AccountAnswer> ask(std::string case_id, ipc::Authenticate login,
-                                        std::string client);
+  // Wakes the machine if it has to; the session holds it then. kNotOurs: the policy decides.
+  net::Task<sandbox::AccountAnswer> ask(Claimant who, ipc::Authenticate login);
   // For /etc/shadow. Takes the time that a real server takes for an accepted password. Empty: it
   // has none, or too many wait.
   net::Task<std::string> hash(std::string password);
@@ -43,7 +42,7 @@ class Accounts {
     std::size_t waiting = 0;
     Signal changed;
   };
-  net::Task<sandbox::AccountAnswer> ask_now(std::string case_id, sandbox::AccountQuestion question);
+  net::Task<sandbox::AccountAnswer> ask_now(Claimant who, sandbox::AccountQuestion question);
 
   net::asio::any_io_executor executor_;
   SandboxPool& pool_;

@@ -30,6 +30,7 @@ class ClaimQueue {
   bool grant(const SlotRef& slot);
   void fail_all(const base::Error& error);
   std::size_t size() const { return waiters_.size(); }
+  bool empty() const { return waiters_.empty(); }
 
  private:
   struct Waiter {

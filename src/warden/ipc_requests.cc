@@ -19,11 +19,6 @@ Claimant claimant(const Session& session) {
   return Claimant{session.case_id, session.source_ip, session.id, session.source_port};
 }
 
-// An accepted key without proof is the answer to a question, not a login (RFC 4252 §7).
-bool is_question(const ipc::Authenticate& login) {
-  return login.method == "publickey" && !login.key_proven;
-}
-
 }  // namespace
 
 base::Status IpcServer::add_session(Gate& gate, Session session, const ipc::Message& message) {
@@ -36,9 +31,17 @@ base::Status IpcServer::add_session(Gate& gate, Session session, const ipc::Mess
   if (auto permitted = session.permits.request(message); !permitted) return permitted;
   session.gate = gate.number;
   session.source = parse_source(session.source_ip).value_or(SourceKey{});
-  session.case_id = parts_.cases.open(session.source);
+  session.case_source = source_key(session.source_ip, limits_.ipv6_prefix);
+  std::vector<cases::Key> keys{session.case_source};
+  if (const auto* opened = std::get_if<ipc::SessionOpened>(&message);
+      opened != nullptr && !opened->hassh.empty()) {
+    keys.push_back({cases::KeyKind::kHassh, opened->hassh});
+  }
+  const cases::Opened opened = parts_.cases.open(keys, session.source_ip, base::wall_now());
+  session.case_id = opened.id;
   const Session* added = sessions_.add(std::move(session));
   send(gate.number, ipc::CaseAssigned{added->id, added->case_id});
+  if (opened.fresh) emit(*added, event::CaseOpened{{describe(added->case_source)}});
   return {};
 }
 
@@ -55,6 +58,8 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionOpened& m) {
                              m.local_ip,
                              m.source_port,
                              m.local_port,
+                             {},
+                             {},
                              {},
                              {},
                              {},
@@ -84,6 +89,8 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionResumed& m) {
                                                  0,
                                                  {},
                                                  user,
+                                                 {},
+                                                 {},
                                                  {},
                                                  true,
                                                  0,
@@ -123,64 +130,13 @@ base::Status IpcServer::on(Session& session, const ipc::Prove& m) {
   return {};
 }
 
-base::Status IpcServer::on(Session& session, const ipc::Authenticate& m) {
-  // `none` as the first request is free in sshd, hence the one more.
-  if (session.refused_logins > limits_.max_auth_tries) {
-    decided(session, m, {false, "attempts", false});
-  } else if (parts_.accounts.concern(session.case_id, m)) {
-    tasks_.spawn("ask account", ask_account(session.id, m));
-  } else {
-    ask_policy(session, m);
-  }
-  return {};
-}
-
-// The case's machine has the first word: what was changed in there counts.
-net::Task<void> IpcServer::ask_account(ipc::SessionId id, ipc::Authenticate login) {
-  const Session* before = sessions_.find(id);
-  if (before == nullptr) co_return;
-  const auto answer = co_await parts_.accounts.ask(before->case_id, login, before->source_ip);
-  Session* session = sessions_.find(id);
-  if (session == nullptr) co_return;
-  const bool key = login.method == "publickey";
-  if (answer == sandbox::AccountAnswer::kAccepted) {
-    decided(*session, login, {true, key ? "authorized_keys" : "account", false});
-  } else if (answer == sandbox::AccountAnswer::kRefused && !key) {
-    decided(*session, login, {false, "account", false});
-  } else {
-    ask_policy(*session, login);
-  }
-}
-
-void IpcServer::ask_policy(Session& session, const ipc::Authenticate& m) {
-  const LoginRequest request{
-      m.user, m.method, m.secret, m.key_proven, session.source_ip, m.key_type, m.key_fingerprint};
-  auto decision = parts_.policy.decide(session.case_id, request, base::monotonic_now());
-  if (decision.accepted && is_password_method(m.method)) {
-    tasks_.spawn("accept login", accept(session.id, m, std::move(decision)));
-  } else {
-    decided(session, m, std::move(decision));
-  }
-}
-
-// Its machine shall have this very password.
-net::Task<void> IpcServer::accept(ipc::SessionId id, ipc::Authenticate login,
-                                  LoginDecision decision) {
-  std::string hash = co_await parts_.accounts.hash(login.secret);
-  Session* session = sessions_.find(id);
-  if (session == nullptr) co_return;
-  session->password_hash = std::move(hash);
-  decided(*session, login, std::move(decision));
-}
-
-void IpcServer::decided(Session& session, const ipc::Authenticate& m, LoginDecision decision) {
-  if (!decision.accepted) ++session.refused_logins;
-  if (decision.accepted && !is_question(m)) {
-    session.user = m.user;
-    session.permits.authenticated();
-  }
-  send(session.gate,
-       ipc::AuthDecision{m.session, m.request, decision.accepted, decision.decided_by});
+void IpcServer::emit(const Session& session, const event::Body& body) {
+  event::Context context;
+  context.session = session.id;
+  context.case_id = session.case_id;
+  context.source_ip = session.source_ip;
+  context.source_port = session.source_port;
+  (void)parts_.events.emit(std::move(context), body);  // a full backlog reports itself
 }
 
 base::Status IpcServer::on(Session& session, const ipc::OpenProcess& m) {

@@ -126,12 +126,11 @@ void IpcServer::watcher_lost(const ipc::SessionId& id) {
 void IpcServer::end_session(const ipc::SessionId& id) {
   Session* session = sessions_.find(id);
   if (session == nullptr) return;
-  const SourceKey source = session->source;
   const CaseId case_id = session->case_id;
   sessions_.remove(id);
   processes_.end_session(id);
   parts_.pool.release(case_id, id);
-  parts_.cases.close(source);
+  parts_.cases.close(case_id, base::wall_now());
   if (sessions_.size() == 0 && on_idle_) on_idle_();
 }
 

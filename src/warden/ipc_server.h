@@ -15,7 +15,7 @@
 #include "event/event_log.h"
 #include "net/channel.h"
 #include "warden/accounts.h"
-#include "warden/cases.h"
+#include "warden/case_keys.h"
 #include "warden/host_keys.h"
 #include "warden/login_policy.h"
 #include "warden/pool.h"
@@ -30,7 +30,7 @@ class IpcServer final : private ProcessAnswers {
   struct Parts {  // all outlive the server
     const HostKeys& keys;
     LoginPolicy& policy;
-    Cases& cases;
+    cases::Table& cases;
     SandboxPool& pool;
     Accounts& accounts;
     event::EventLog& events;
@@ -41,6 +41,7 @@ class IpcServer final : private ProcessAnswers {
     std::uint32_t max_channels = 10;
     std::size_t max_sessions = 16384;  // of all gates
     std::chrono::milliseconds exec_timeout{15000};
+    std::uint32_t ipv6_prefix = 64;
     std::chrono::milliseconds resume_window{30000};  // of a new link: SessionResumed is believed
   };
 
@@ -60,6 +61,10 @@ class IpcServer final : private ProcessAnswers {
   std::size_t programs() const { return processes_.running(); }
   // Called after the last session has gone.
   void on_idle(std::function<void()> callback) { on_idle_ = std::move(callback); }
+  // Called with the key of a record of the login policy that has changed.
+  void on_remembered(std::function<void(const std::string&)> callback) {
+    on_remembered_ = std::move(callback);
+  }
   // Called when a gate has lost its link for what it sent.
   void on_denied(std::function<void()> callback) { on_denied_ = std::move(callback); }
 
@@ -93,10 +98,14 @@ class IpcServer final : private ProcessAnswers {
   base::Status on(Session& session, const ipc::RecordingNamed& m);
   base::Status on(Session& session, const ipc::SessionClosed& m);
   void end_session(const ipc::SessionId& id);
+  void emit(const Session& session, const event::Body& body);
+
+  // ipc_login.cc
   net::Task<void> ask_account(ipc::SessionId id, ipc::Authenticate login);
   void ask_policy(Session& session, const ipc::Authenticate& login);
   net::Task<void> accept(ipc::SessionId id, ipc::Authenticate login, LoginDecision decision);
   void decided(Session& session, const ipc::Authenticate& login, LoginDecision decision);
+  void logged_in(Session& session, const ipc::Authenticate& login, bool earned);
 
   void watcher_lost(const ipc::SessionId& session) override;
   void answer(const ipc::SessionId& session, std::uint32_t channel, const ipc::Message& message,
@@ -111,6 +120,7 @@ class IpcServer final : private ProcessAnswers {
   std::map<std::uint64_t, GateRef> gates_;
   std::uint64_t next_gate_ = 1;
   std::function<void()> on_idle_, on_denied_;
+  std::function<void(const std::string&)> on_remembered_;
 };
 
 }  // namespace sandtrap::warden

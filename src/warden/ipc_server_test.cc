@@ -64,7 +64,8 @@ PoolSettings pool_of_one() {
   PoolSettings s;
   s.size = 1;
   s.max_total = 4;
-  s.linger = 0s;
+  s.life.observe = 0s;
+  s.life.keep = 0s;
   return s;
 }
 
@@ -182,8 +183,8 @@ class IpcServerTest : public testing::Test {
   HostKeys keys = *HostKeys::load(key_folder(), "salt", log);
   config::Authentication authentication;
   LoginPolicy policy{authentication, 1};
-  Cases cases{100, entropy};
-  SandboxPool pool{loop.get_executor(), engine, pool_of_one(), events, entropy, log};
+  cases::Table cases{{}, entropy};
+  SandboxPool pool{loop.get_executor(), engine, pool_of_one(), cases, events, entropy, log};
   Accounts accounts{loop.get_executor(), pool, entropy, log};
   IpcServer server{loop.get_executor(),
                    IpcServer::Parts{keys, policy, cases, pool, accounts, events, log},

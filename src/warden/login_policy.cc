@@ -202,7 +202,7 @@ LoginDecision LoginPolicy::decide(std::string_view record, const LoginRequest& r
   const bool question = request.method == "publickey" && !request.key_proven;
   if (verdict.accepted && verdict.earns && !question) {
     records_.earn(record, login_of(request), now);
-    decision.remembered = true;
+    decision.remembered = decision.earned = true;
   }
   return decision;
 }

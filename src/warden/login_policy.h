@@ -35,6 +35,7 @@ struct LoginDecision {
   bool accepted = false;
   std::string decided_by;   // one of the list above
   bool remembered = false;  // the attacker's record changed: worth saving
+  bool earned = false;      // let in with what this attacker found, not with what anybody may use
 };
 
 struct LoginExplanation {

@@ -26,7 +26,11 @@ PoolSettings pool_settings(const config::Settings& settings) {
   out.claim_timeout = from.claim_timeout;
   out.start_timeout = from.start_timeout;
   out.verify_timeout = from.verify_timeout;
-  out.linger = from.linger;
+  out.life.observe = settings.cases.observe;
+  out.life.keep = settings.cases.keep;
+  out.life.max_running = settings.cases.max_running;
+  out.life.max_frozen = settings.cases.max_frozen;
+  out.life.max_frozen_memory = settings.cases.max_frozen_memory;
   out.preserve = settings.preservation.enabled;
   out.limits.memory_bytes = box.memory_bytes;
   out.limits.cpus = box.cpus;
@@ -41,17 +45,20 @@ PoolSettings pool_settings(const config::Settings& settings) {
 }
 
 SandboxPool::SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& engine,
-                         PoolSettings settings, event::EventLog& events, base::Entropy& entropy,
-                         base::Log& log)
+                         PoolSettings settings, cases::Table& cases, event::EventLog& events,
+                         base::Entropy& entropy, base::Log& log)
     : executor_(executor),
       engine_(engine),
       settings_(std::move(settings)),
+      book_(cases),
       events_(events),
       entropy_(entropy),
       log_(log),
       tasks_(executor, log),
+      life_(settings_.life),
       backoff_timer_(executor),
       recheck_timer_(executor),
+      life_timer_(executor),
       opened_signal_(executor),
       gone_signal_(executor) {}
 
@@ -63,17 +70,20 @@ void SandboxPool::open(std::vector<sandbox::Leftover> leftovers) {
     ready_ = true;
     on_ready_();
   }
+  look_after();
   refill();
   tasks_.spawn("pool recheck", recheck_loop());
 }
 
 void SandboxPool::configure(PoolSettings settings) {
   settings_ = std::move(settings);
+  life_.configure(settings_.life);
   while (warm_.size() > settings_.size) {
     const SlotRef slot = std::move(warm_.front());
     warm_.pop_front();
     retire(slot, "pool was made smaller");
   }
+  look_after();
   refill();
 }
 
@@ -110,46 +120,100 @@ net::Task<base::Result<SlotRef>> SandboxPool::acquire(Claimant who,
     std::unique_ptr<CaseHold>& entry = cases_[who.case_id];
     if (!entry) entry = std::make_unique<CaseHold>(executor_);
     CaseHold& mine = *entry;
-    if (mine.slot) {
+    if (mine.slot && life_.use(mine.slot->id)) {
       const bool known = mine.slot->holders.contains(who.session);
       if (known) co_return mine.slot;
       co_return hold(mine, who, true, true, base::monotonic_now() - begun);
     }
-    if (mine.claiming) {
-      if (Clock::now() >= deadline)
-        co_return base::fail(base::Errc::kTimeout, "no sandbox in time");
-      ++mine.waiting;
-      co_await mine.changed.wait();
-      --mine.waiting;
-      forget_if_unused(who.case_id);
+    const bool frozen = mine.slot && life_.state(mine.slot->id) == cases::LifeState::kFrozen;
+    // Being frozen, thawed, put away, or another session is at it.
+    if (mine.claiming || (mine.slot && !frozen)) {
+      if (auto waited = co_await await_change(mine, who.case_id, deadline); !waited)
+        co_return tl::unexpected(waited.error());
       continue;
     }
     mine.claiming = true;
-    const bool warm = !warm_.empty();
-    auto claimed = co_await claim(deadline, interest);
+    bool warm = frozen;
+    const auto provided = co_await provide(who, deadline, interest, warm);
     mine.claiming = false;
     mine.changed.notify();
-    if (!claimed) {
+    if (!provided) {
       forget_if_unused(who.case_id);
+      co_return tl::unexpected(provided.error());
+    }
+    if (!*provided) continue;  // it was lost under way
+    co_return hold(mine, who, warm, frozen, base::monotonic_now() - begun);
+  }
+}
+
+// Waits for news of the case's sandbox, no longer than until `deadline`.
+net::Task<base::Status> SandboxPool::await_change(CaseHold& mine, std::string case_id,
+                                                  Deadline deadline) {
+  if (Clock::now() >= deadline) co_return base::fail(base::Errc::kTimeout, "no sandbox in time");
+  ++mine.waiting;
+  net::asio::steady_timer timer(executor_, deadline);
+  timer.async_wait([this, case_id](boost::system::error_code aborted) {
+    const auto it = aborted ? cases_.end() : cases_.find(case_id);
+    if (it != cases_.end()) it->second->changed.notify();
+  });
+  co_await mine.changed.wait();
+  timer.cancel();
+  --mine.waiting;
+  forget_if_unused(case_id);
+  co_return base::Status{};
+}
+
+// The case's sandbox, running and in its hold: thawed, restored, or claimed. It holds a place among
+// the running from the first step on. Null: it was lost under way, look again.
+net::Task<base::Result<SlotRef>> SandboxPool::provide(Claimant who, Deadline deadline,
+                                                      std::shared_ptr<const Interest> interest,
+                                                      bool& warm) {
+  const SlotRef frozen = slot_of(who.case_id);
+  if (frozen) life_.want(frozen->id, true);
+  base::Status room = co_await reserve(deadline, interest);
+  const bool reserved = room.has_value();
+  if (reserved && (frozen || has_preserved(who.case_id))) room = co_await make_way(deadline);
+  if (frozen) life_.want(frozen->id, false);
+  if (!room) {
+    if (reserved) unreserve();
+    co_return tl::unexpected(room.error());
+  }
+  if (frozen) {
+    if (!life_.thaw(frozen->id)) {
+      unreserve();
+      co_return SlotRef();
+    }
+    const base::Status thawed = co_await thaw_slot(frozen);
+    co_return thawed ? frozen : SlotRef();
+  }
+  SlotRef slot = co_await restore(who);
+  if (!slot) {
+    warm = !warm_.empty();
+    auto claimed = co_await claim(deadline, interest);
+    if (!claimed) {
+      unreserve();
       co_return tl::unexpected(claimed.error());
     }
-    const SlotRef slot = std::move(*claimed);
-    if (slot->state != SlotState::kClaimed) continue;  // lost between grant and here
-    if (interest && interest->lost) {
-      place(slot);  // nobody was in it: the next may have it
-      forget_if_unused(who.case_id);
-      co_return base::fail(base::Errc::kClosed, "session ended");
+    slot = std::move(*claimed);
+    // Lost between grant and here, or nobody wants it any more: then the next may have it.
+    const bool usable = slot->state == SlotState::kClaimed;
+    if (!usable || draining_ || (interest && interest->lost)) {
+      if (usable && !draining_) place(slot);
+      unreserve();
+      if (draining_) co_return base::fail(base::Errc::kUnavailable, "the pool is draining");
+      if (usable) co_return base::fail(base::Errc::kClosed, "session ended");
+      co_return SlotRef();
     }
-    mine.slot = slot;
-    co_return hold(mine, who, warm, false, base::monotonic_now() - begun);
   }
+  life_.add(slot->id, cases::LifeState::kInUse, base::monotonic_now());
+  cases_.at(who.case_id)->slot = slot;
+  co_return slot;
 }
 
 SlotRef SandboxPool::hold(CaseHold& mine, const Claimant& who, bool warm, bool returning,
                           base::Duration waited) {
   Slot& slot = *mine.slot;
   slot.state = SlotState::kClaimed;
-  slot.linger.cancel();
   if (slot.case_id.empty()) {
     slot.case_id = who.case_id;
     slot.source_ip = who.source_ip;
@@ -162,6 +226,7 @@ SlotRef SandboxPool::hold(CaseHold& mine, const Claimant& who, bool warm, bool r
     sessions.push_back(who.session);
   }
   mark(mine.slot);
+  note(slot, cases::SandboxState::kRunning);
   const auto micros = duration_cast<std::chrono::microseconds>(waited).count();
   emit(slot,
        event::SandboxClaimed{slot.id, settings_.engine, warm, returning,
@@ -173,25 +238,25 @@ SlotRef SandboxPool::hold(CaseHold& mine, const Claimant& who, bool warm, bool r
 bool SandboxPool::resume(const Claimant& who) {
   const auto it = cases_.find(who.case_id);
   if (it == cases_.end() || !it->second->slot || draining_) return false;
-  if (!it->second->slot->holders.contains(who.session)) {
+  const SlotRef slot = it->second->slot;
+  if (!life_.use(slot->id)) return false;
+  if (!slot->holders.contains(who.session)) {
     hold(*it->second, who, true, true, base::Duration(0));
   }
   return true;
 }
 
 void SandboxPool::release(const std::string& case_id, const std::string& session) {
-  const auto it = cases_.find(case_id);
-  if (it == cases_.end() || !it->second->slot) return;
-  const SlotRef slot = it->second->slot;
-  if (slot->holders.erase(session) == 0 || !slot->holders.empty()) return;
-  const auto seconds = duration_cast<std::chrono::seconds>(settings_.linger).count();
+  const SlotRef slot = slot_of(case_id);
+  if (!slot || slot->holders.erase(session) == 0 || !slot->holders.empty()) return;
+  const auto seconds = duration_cast<std::chrono::seconds>(settings_.life.observe).count();
   emit(*slot, event::SandboxReleased{slot->id, static_cast<std::uint64_t>(seconds)});
-  start_linger(slot, settings_.linger);
+  life_.leave(slot->id, base::monotonic_now());
+  look_after();
 }
 
-SlotRef SandboxPool::machine_of(const std::string& case_id) const {
-  const auto it = cases_.find(case_id);
-  return it == cases_.end() || draining_ ? nullptr : it->second->slot;
+bool SandboxPool::has_machine(const std::string& case_id) const {
+  return !draining_ && (slot_of(case_id) || has_preserved(case_id));
 }
 
 void SandboxPool::forget_if_unused(const std::string& case_id) {

@@ -2,9 +2,10 @@
 // most one per case. Single-threaded (the warden's loop): a claim is atomic because it takes the
 // sandbox off the warm list and marks it in one step without a suspension in between.
 //
-// A case holds its sandbox by its sessions; when the last one lets go, the sandbox lingers for a
-// return, then it is preserved (or destroyed). Everything that starts, runs, lingers or is being
-// put away counts against max_total.
+// A case holds its sandbox by its sessions. When the last one lets go, cases::Life says what comes:
+// it is observed, frozen, at last preserved (or destroyed); a return takes it back from each of
+// these. Everything that starts, runs or is being put away counts against max_total; what is frozen
+// does not.
 #pragma once
 
 #include <deque>
@@ -15,6 +16,8 @@
 
 #include "base/entropy.h"
 #include "base/log.h"
+#include "cases/life.h"
+#include "cases/table.h"
 #include "config/settings.h"
 #include "event/event_log.h"
 #include "warden/claim_queue.h"
@@ -27,7 +30,7 @@ struct PoolSettings {
   std::string engine = "fake";
   std::uint32_t size = 3, max_total = 50, refill_concurrency = 2, claim_queue = 64;
   std::chrono::milliseconds claim_timeout{15000}, start_timeout{30000}, verify_timeout{10000};
-  std::chrono::milliseconds linger{60000};
+  cases::LifeSettings life;
   std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
   std::chrono::milliseconds recheck{30000};  // one warm sandbox is verified again this often
   bool preserve = true;
@@ -43,18 +46,21 @@ struct Claimant {
 
 class SandboxPool {
  public:
-  // All references outlive the pool.
+  // All references outlive the pool. `cases`: where it looks for, and notes, each case's sandbox.
   SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& engine, PoolSettings settings,
-              event::EventLog& events, base::Entropy& entropy, base::Log& log);
+              cases::Table& cases, event::EventLog& events, base::Entropy& entropy, base::Log& log);
 
   // Starts to fill. `leftovers` are the claimed sandboxes of an earlier run.
   void open(std::vector<sandbox::Leftover> leftovers);
   // Called once, when the first sandbox is warm (or `size` is 0).
   void on_ready(std::function<void()> callback) { on_ready_ = std::move(callback); }
-  // Called for each preserved sandbox.
+  // Called for each preserved sandbox, and when one is taken to be started again.
   void on_preserved(
       std::function<void(const sandbox::Label&, const sandbox::Preserved&)> callback) {
     on_preserved_ = std::move(callback);
+  }
+  void on_restoring(std::function<void(const std::string& reference)> callback) {
+    on_restoring_ = std::move(callback);
   }
 
   // The case's sandbox, claimed now if it has none; `who.session` holds it until release().
@@ -63,17 +69,23 @@ class SandboxPool {
   // Holds the case's sandbox only if it has one already (a session that survived the old warden).
   bool resume(const Claimant& who);
   void release(const std::string& case_id, const std::string& session);
-  // The case's machine while it runs, whether a session holds it or not; null: it has none.
-  SlotRef machine_of(const std::string& case_id) const;
+  // acquire() would give the case a machine that it had before.
+  bool has_machine(const std::string& case_id) const;
   void add_recording(const std::string& case_id, std::string path);
   // The engine says this sandbox is gone (its pid 1 died): it leaves its case.
   void lost(const SlotRef& slot);
+
+  // By hand, for a case without sessions; kDenied, kNotFound, kLimit otherwise.
+  net::Task<base::Status> freeze(std::string case_id);
+  net::Task<base::Status> thaw(std::string case_id);
+  net::Task<base::Status> stop(std::string case_id, bool drop);
 
   void configure(PoolSettings settings);
   // No more claims; destroys the warm, preserves the claimed. True: nothing is left.
   net::Task<bool> drain(std::chrono::steady_clock::time_point deadline);
 
-  std::size_t total() const { return slots_.size(); }
+  std::size_t total() const { return slots_.size() - life_.asleep(); }  // against max_total
+  const cases::Life& life() const { return life_; }
   std::size_t warm() const { return warm_.size(); }
   std::size_t starting() const { return starting_; }
   std::size_t waiting() const { return queue_.size(); }
@@ -85,7 +97,7 @@ class SandboxPool {
     SlotRef slot;           // null while `claiming`
     bool claiming = false;  // one of the case's sessions is at it; the others wait for `changed`
     std::size_t waiting = 0;
-    Signal changed;
+    Signal changed;  // its slot has another state, or is gone
   };
   using Deadline = ClaimQueue::Deadline;
 
@@ -93,6 +105,9 @@ class SandboxPool {
   net::Task<base::Result<SlotRef>> claim(Deadline deadline,
                                          std::shared_ptr<const Interest> interest);
   SlotRef take_warm();
+  net::Task<base::Result<SlotRef>> provide(Claimant who, Deadline deadline,
+                                           std::shared_ptr<const Interest> interest, bool& warm);
+  net::Task<base::Status> await_change(CaseHold& hold, std::string case_id, Deadline deadline);
   SlotRef hold(CaseHold& hold, const Claimant& who, bool warm, bool returning,
                base::Duration waited);
   void forget_if_unused(const std::string& case_id);
@@ -109,12 +124,28 @@ class SandboxPool {
   net::Task<void> recheck_loop();
   net::Task<void> recheck(SlotRef slot);
 
+  // pool_life.cc: observed, frozen, restored
+  net::Task<base::Status> reserve(Deadline deadline, std::shared_ptr<const Interest> interest);
+  void unreserve();
+  void look_after();
+  void carry_out(const cases::LifeOrder& order);
+  net::Task<void> freeze_slot(SlotRef slot, std::string reason);
+  net::Task<base::Status> thaw_slot(SlotRef slot);
+  net::Task<base::Status> make_way(Deadline deadline);
+  net::Task<SlotRef> restore(Claimant who);
+  net::Task<base::Status> start_again(SlotRef slot, std::string reference);
+  void note(const Slot& slot, cases::SandboxState state, std::string reference = {},
+            std::uint64_t bytes = 0);
+  bool has_preserved(const std::string& case_id) const;
+  SlotRef slot_of(const std::string& case_id) const;
+  void changed(const Slot& slot);
+
   // pool_retire.cc: letting go
-  void start_linger(const SlotRef& slot, std::chrono::milliseconds time);
   void retire(const SlotRef& slot, std::string reason);
   void retire_next();
+  net::Task<base::Result<sandbox::Preserved>> preserve_patiently(SlotRef slot,
+                                                                 sandbox::Label label);
   net::Task<void> retire_one(SlotRef slot, std::string reason, bool keep);
-  bool end_oldest_linger();
   void mark(const SlotRef& slot);
   net::Task<void> mark_loop(SlotRef slot);
   void adopt(sandbox::Leftover leftover);
@@ -124,6 +155,7 @@ class SandboxPool {
   net::asio::any_io_executor executor_;
   sandbox::Engine& engine_;
   PoolSettings settings_;
+  cases::Table& book_;
   event::EventLog& events_;
   base::Entropy& entropy_;
   base::Log& log_;
@@ -132,15 +164,17 @@ class SandboxPool {
   std::unordered_map<std::string, SlotRef> slots_;  // everything there is, by sandbox id
   std::deque<SlotRef> warm_;                        // longest ready first
   std::unordered_map<std::string, std::unique_ptr<CaseHold>> cases_;
-  ClaimQueue queue_;
+  cases::Life life_;
+  ClaimQueue queue_, places_;  // who waits for a warm one; for a place among the running
   std::deque<std::pair<SlotRef, std::string>> to_retire_;
   std::size_t starting_ = 0, retiring_ = 0;
   unsigned failures_ = 0;  // in a row
   bool opened_ = false, draining_ = false, ready_ = false, backing_off_ = false;
-  net::asio::steady_timer backoff_timer_, recheck_timer_;
+  net::asio::steady_timer backoff_timer_, recheck_timer_, life_timer_;
   Signal opened_signal_, gone_signal_;
   std::function<void()> on_ready_;
   std::function<void(const sandbox::Label&, const sandbox::Preserved&)> on_preserved_;
+  std::function<void(const std::string&)> on_restoring_;
 };
 
 }  // namespace sandtrap::warden

@@ -26,10 +26,8 @@ void SandboxPool::refill() {
          warm_.size() + starting_ < settings_.size + queue_.size()) {
     order_one();
   }
-  // A lingering sandbox is a kindness to someone who may return: who waits now comes first.
-  if (queue_.size() > starting_ + retiring_ + to_retire_.size() && total() >= settings_.max_total) {
-    end_oldest_linger();
-  }
+  // An observed sandbox is a kindness to someone who may return: who waits now comes first.
+  if (!queue_.empty() && total() >= settings_.max_total) look_after();
 }
 
 void SandboxPool::order_one() {
@@ -64,6 +62,7 @@ net::Task<void> SandboxPool::start_one(SlotRef slot) {
     const auto count = static_cast<std::uint32_t>(settings_.hostnames.size());
     limits.hostname = settings_.hostnames[draw(entropy_, count)];
   }
+  const std::string hostname = limits.hostname;
   arm(slot, settings_.start_timeout);
   auto made = co_await engine_.create(slot->id, std::move(limits));
   if (!made) {
@@ -71,6 +70,7 @@ net::Task<void> SandboxPool::start_one(SlotRef slot) {
     co_return;
   }
   slot->sandbox = std::move(*made);
+  slot->hostname = hostname;
   base::Status verified;
   if (!slot->overdue && !draining_) {
     arm(slot, settings_.verify_timeout);

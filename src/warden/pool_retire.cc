@@ -9,12 +9,12 @@ namespace sandtrap::warden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
 // Ends at once that many; each costs the engine a kill, a delete and an unmount.
 constexpr std::size_t kRetireConcurrency = 4;
+constexpr int kPreserveAttempts = 8;
 // After a restart the gates need a moment to come back with their sessions.
-constexpr milliseconds kLeastAdoptedLinger{10'000};
+constexpr std::chrono::seconds kLeastAdopted{10};
 
 sandbox::Label label_of(const Slot& slot, bool ended) {
   sandbox::Label label;
@@ -24,6 +24,7 @@ sandbox::Label label_of(const Slot& slot, bool ended) {
   label.created = base::to_iso8601(slot.created);
   if (slot.claimed.micros != 0) label.claimed = base::to_iso8601(slot.claimed);
   if (ended) label.ended = base::to_iso8601(base::wall_now());
+  label.hostname = slot.hostname;
   label.sessions = slot.sessions;
   label.recordings = slot.recordings;
   return label;
@@ -50,45 +51,12 @@ void SandboxPool::emit(const Slot& slot, const event::Body& body, const Claimant
   (void)events_.emit(std::move(context), body);  // a full backlog reports itself
 }
 
-void SandboxPool::start_linger(const SlotRef& slot, milliseconds time) {
-  if (time.count() <= 0 || draining_) {
-    retire(slot, "released");
-    return;
-  }
-  slot->state = SlotState::kLingering;
-  slot->linger.expires_after(time);
-  slot->linger.async_wait(
-      [this, weak = std::weak_ptr<Slot>(slot)](boost::system::error_code aborted) {
-        const SlotRef idle = weak.lock();
-        // A return may have come after the timer fired and before this ran.
-        if (aborted || !idle || idle->state != SlotState::kLingering || !idle->holders.empty())
-          return;
-        if (idle->linger.expiry() > Clock::now()) return;  // lingers anew
-        retire(idle, "released");
-      });
-}
-
-bool SandboxPool::end_oldest_linger() {
-  SlotRef oldest;
-  for (const auto& [id, slot] : slots_) {
-    if (slot->state != SlotState::kLingering) continue;
-    if (!oldest || slot->linger.expiry() < oldest->linger.expiry()) oldest = slot;
-  }
-  if (!oldest) return false;
-  retire(oldest, "others wait");
-  return true;
-}
-
+// The case keeps it until it is gone: one who returns meanwhile waits, and gets its own disk.
 void SandboxPool::retire(const SlotRef& slot, std::string reason) {
   if (slot->state == SlotState::kRetiring) return;
   slot->state = SlotState::kRetiring;
-  slot->linger.cancel();
   slot->holders.clear();
-  const auto it = cases_.find(slot->case_id);
-  if (it != cases_.end() && it->second->slot == slot) {
-    it->second->slot.reset();
-    forget_if_unused(slot->case_id);
-  }
+  life_.end(slot->id);
   to_retire_.emplace_back(slot, std::move(reason));
   retire_next();
 }
@@ -98,7 +66,7 @@ void SandboxPool::retire_next() {
     auto [slot, reason] = std::move(to_retire_.front());
     to_retire_.pop_front();
     ++retiring_;
-    const bool keep = settings_.preserve && !slot->case_id.empty();
+    const bool keep = settings_.preserve && !slot->case_id.empty() && !slot->drop;
     tasks_.spawn("retire sandbox", retire_one(slot, std::move(reason), keep));
   }
 }
@@ -107,11 +75,12 @@ net::Task<void> SandboxPool::retire_one(SlotRef slot, std::string reason, bool k
   while (slot->labelling) co_await slot->labelled.wait();  // or it would overwrite the final label
   if (keep) {
     const sandbox::Label label = label_of(*slot, true);
-    const auto kept = co_await slot->sandbox->preserve(label);
+    const auto kept = co_await preserve_patiently(slot, label);
     if (kept) {
       emit(*slot, event::SandboxPreserved{slot->id, settings_.engine, kept->reference, kept->bytes,
                                           label.sessions, label.recordings});
       if (on_preserved_) on_preserved_(label, *kept);
+      note(*slot, cases::SandboxState::kPreserved, kept->reference, kept->bytes);
     } else {
       log_.error("pool: preserve sandbox {}: {}", slot->id, kept.error().context);
       emit(*slot, event::ErrorRaised{"pool", "preserve " + slot->id + ": " + kept.error().context});
@@ -122,6 +91,7 @@ net::Task<void> SandboxPool::retire_one(SlotRef slot, std::string reason, bool k
   if (!keep) {
     co_await slot->sandbox->destroy();
     emit(*slot, event::SandboxRemoved{slot->id, reason});
+    note(*slot, cases::SandboxState::kNone);
   }
   --retiring_;
   gone(slot);
@@ -129,9 +99,34 @@ net::Task<void> SandboxPool::retire_one(SlotRef slot, std::string reason, bool k
   refill();
 }
 
+// An engine that is away for a while (restarted) must not cost the attacker's work.
+net::Task<base::Result<sandbox::Preserved>> SandboxPool::preserve_patiently(SlotRef slot,
+                                                                            sandbox::Label label) {
+  net::asio::steady_timer timer(executor_);
+  auto pause = settings_.backoff_first;
+  for (int attempt = 1;; ++attempt) {
+    auto kept = co_await slot->sandbox->preserve(label);
+    const bool away = !kept && (kept.error().code == base::Errc::kUnavailable ||
+                                kept.error().code == base::Errc::kTimeout);
+    if (!away || attempt == kPreserveAttempts) co_return kept;
+    log_.warn("pool: preserve sandbox {}: {}; again", slot->id, kept.error().context);
+    timer.expires_after(pause);
+    co_await timer.async_wait(net::use_ec);
+    pause = std::min(pause * 2, settings_.backoff_most);
+  }
+}
+
 void SandboxPool::gone(const SlotRef& slot) {
   slots_.erase(slot->id);
+  life_.gone(slot->id);
+  const auto it = cases_.find(slot->case_id);
+  if (it != cases_.end() && it->second->slot == slot) {
+    it->second->slot.reset();
+    it->second->changed.notify();
+    forget_if_unused(slot->case_id);
+  }
   gone_signal_.notify();
+  look_after();
 }
 
 // Rewrites the crash-safe label on disk; changes that come meanwhile lead to one more round.
@@ -164,9 +159,10 @@ void SandboxPool::adopt(sandbox::Leftover leftover) {
   slot->claimed = parse_time(leftover.label.claimed);
   slot->case_id = leftover.label.case_id;
   slot->source_ip = leftover.label.source_ip;
+  slot->hostname = leftover.label.hostname;
   slot->sessions = std::move(leftover.label.sessions);
   slot->recordings = std::move(leftover.label.recordings);
-  slot->state = SlotState::kLingering;
+  slot->state = SlotState::kClaimed;
   slots_.emplace(slot->id, slot);
   log_.info("pool: adopted sandbox {} of case {}", slot->id, slot->case_id);
 
@@ -178,15 +174,22 @@ void SandboxPool::adopt(sandbox::Leftover leftover) {
     return;
   }
   entry->slot = slot;
-  start_linger(slot, std::max(settings_.linger, kLeastAdoptedLinger));
+  const base::Duration more =
+      std::max<base::Duration>(kLeastAdopted - settings_.life.observe, base::Duration(0));
+  const auto state = leftover.frozen ? cases::LifeState::kFrozen : cases::LifeState::kObserved;
+  life_.add(slot->id, state, base::monotonic_now() + more);
+  note(*slot, leftover.frozen ? cases::SandboxState::kFrozen : cases::SandboxState::kRunning);
 }
 
 net::Task<bool> SandboxPool::drain(Clock::time_point deadline) {
   draining_ = true;
   recheck_timer_.cancel();
   backoff_timer_.cancel();
+  life_timer_.cancel();
   opened_signal_.notify();
-  queue_.fail_all(base::Error{base::Errc::kUnavailable, "the pool is draining"});
+  for (ClaimQueue* queue : {&queue_, &places_}) {
+    queue->fail_all(base::Error{base::Errc::kUnavailable, "the pool is draining"});
+  }
   warm_.clear();
   std::vector<SlotRef> all;
   for (const auto& [id, slot] : slots_) all.push_back(slot);

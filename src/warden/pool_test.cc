@@ -27,7 +27,7 @@ class Bench {  // a pool over FakeEngine, on a loop of its own
  public:
   explicit Bench(PoolSettings settings, sandbox::FakeOptions options = {})
       : engine(with_root(std::move(options)), log),
-        pool(loop.get_executor(), engine, std::move(settings), events, entropy, log) {}
+        pool(loop.get_executor(), engine, std::move(settings), book, events, entropy, log) {}
   ~Bench() {
     std::error_code error;
     std::filesystem::remove_all(root, error);
@@ -86,6 +86,7 @@ class Bench {  // a pool over FakeEngine, on a loop of its own
   event::EventLog events{"sensor"};
   std::string root;
   sandbox::FakeEngine engine;
+  cases::Table book{{}, entropy};
   SandboxPool pool;
 
  private:
@@ -109,7 +110,8 @@ PoolSettings small(std::uint32_t size, std::uint32_t total) {
   PoolSettings s;
   s.size = size;
   s.max_total = total;
-  s.linger = 60s;
+  s.life.observe = 60s;
+  s.life.keep = 0s;
   s.backoff_first = 1ms;
   s.backoff_most = 8ms;
   return s;
@@ -174,7 +176,7 @@ TEST(Pool, SessionsOfOneCaseShareOneClaim) {
 
 TEST(Pool, AReturnWithinLingerFindsTheSameSandboxAndALaterOneDoesNot) {
   PoolSettings s = small(1, 5);
-  s.linger = 200ms;
+  s.life.observe = 200ms;
   Bench b(s);
   b.open();
   const auto first = b.acquire("c", "s1");
@@ -302,7 +304,8 @@ TEST(Pool, AnAdoptedSandboxBelongsToItsCaseAgain) {
   const std::string id = (*first->slot)->id;
 
   // A second warden over the same engine state, as after a crash of the first.
-  SandboxPool again(b.loop.get_executor(), b.engine, small(0, 3), b.events, b.entropy, b.log);
+  SandboxPool again(b.loop.get_executor(), b.engine, small(0, 3), b.book, b.events, b.entropy,
+                    b.log);
   std::vector<sandbox::Leftover> left;
   bool recovered = false;
   co_spawn(
@@ -334,7 +337,7 @@ TEST(Pool, AnAdoptedSandboxBelongsToItsCaseAgain) {
 TEST(Pool, NoHistoryBreaksItsInvariants) {
   EXPECT_TRUE(rc::check([] {
     PoolSettings s = small(*rc::gen::inRange(0U, 4U), *rc::gen::inRange(4U, 8U));
-    s.linger = std::chrono::milliseconds(*rc::gen::inRange(0, 4));
+    s.life.observe = std::chrono::milliseconds(*rc::gen::inRange(0, 4));
     s.claim_timeout = std::chrono::milliseconds(*rc::gen::inRange(1, 40));
     s.claim_queue = *rc::gen::inRange(1U, 6U);
     s.preserve = *rc::gen::arbitrary<bool>();

@@ -59,7 +59,7 @@ std::vector<Kept> scan_preserved(const std::string& directory) {
     const auto label = sandbox::read_label((it->path() / "sandbox.json").string());
     if (!label) continue;
     found.push_back(Kept{it->path().string(), label->sandbox, ended_at(*label, it->path()),
-                         disk_use(it->path())});
+                         disk_use(it->path()), label->case_id, label->source_ip});
   }
   return found;
 }
@@ -88,6 +88,10 @@ void PreservedSandboxes::add(std::vector<Kept> found) {
   sweep();
 }
 
+void PreservedSandboxes::forget(const std::string& reference) {
+  std::erase_if(kept_, [&](const Kept& one) { return one.reference == reference; });
+}
+
 void PreservedSandboxes::configure(config::Preservation settings) {
   settings_ = settings;
   sweep();
@@ -108,12 +112,41 @@ void PreservedSandboxes::sweep() {
   tasks_.spawn("retention", remove(std::move(gone)));
 }
 
+net::Task<std::vector<Kept>> PreservedSandboxes::cleanup(Cleanup wanted) {
+  std::vector<Kept> gone, removed;
+  for (const std::size_t i : to_clean(kept_, wanted, base::wall_now())) gone.push_back(kept_[i]);
+  for (const Kept& one : gone) {
+    // Its case may have returned for it meanwhile.
+    const bool there = std::any_of(kept_.begin(), kept_.end(), [&](const Kept& other) {
+      return other.reference == one.reference;
+    });
+    if (there && co_await remove_now(one.reference)) removed.push_back(one);
+  }
+  co_return removed;
+}
+
+net::Task<base::Status> PreservedSandboxes::remove_now(std::string reference) {
+  const auto it = std::find_if(kept_.begin(), kept_.end(),
+                               [&](const Kept& one) { return one.reference == reference; });
+  const std::string sandbox = it != kept_.end() ? it->sandbox : "";
+  forget(reference);
+  const base::Status removed = co_await engine_.remove_preserved(reference);
+  if (!removed) {
+    log_.warn("cleanup: {}: {}", reference, removed.error().context);
+    co_return removed;
+  }
+  (void)events_.emit({}, event::SandboxRemoved{sandbox, "by hand"});
+  if (on_removed_) on_removed_(reference);
+  co_return removed;
+}
+
 // One that cannot be removed is not tried again before the next start: it would fail for ever.
 net::Task<void> PreservedSandboxes::remove(std::vector<Kept> gone) {
   for (const Kept& one : gone) {
     const base::Status removed = co_await engine_.remove_preserved(one.reference);
     if (removed) {
       (void)events_.emit({}, event::SandboxRemoved{one.sandbox, "retention"});
+      if (on_removed_) on_removed_(one.reference);
     } else {
       log_.warn("retention: {}: {}", one.reference, removed.error().context);
       (void)events_.emit({}, event::ErrorRaised{"retention", removed.error().context});

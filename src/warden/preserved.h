@@ -1,6 +1,7 @@
 // The preserved sandboxes on disk: knows them all, and removes those that retention gives up.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,17 @@ class PreservedSandboxes {
 
   void add(Kept kept);
   void add(std::vector<Kept> found);
+  // It is to be started again, or was removed by somebody else.
+  void forget(const std::string& reference);
+  void on_removed(std::function<void(const std::string& reference)> callback) {
+    on_removed_ = std::move(callback);
+  }
   void configure(config::Preservation settings);
   // Removes what must go now; call from time to time, because age grows by itself.
   void sweep();
+  // By hand, at once. What was removed.
+  net::Task<std::vector<Kept>> cleanup(Cleanup wanted);
+  net::Task<base::Status> remove_now(std::string reference);
   const std::vector<Kept>& kept() const { return kept_; }
   bool idle() const { return !sweeping_; }
 
@@ -41,6 +50,7 @@ class PreservedSandboxes {
   Tasks tasks_;
   std::vector<Kept> kept_;
   bool sweeping_ = false;
+  std::function<void(const std::string&)> on_removed_;
 };
 
 }  // namespace sandtrap::warden

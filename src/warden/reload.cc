@@ -46,6 +46,7 @@ ReloadPlan plan_reload(const config::Settings& now, const config::Settings& next
   compare.fixed("container_pool.engine", mine.container_pool.engine, pool.engine);
   pool.engine = mine.container_pool.engine;
   compare.apply("container_pool", mine.container_pool, pool);
+  compare.apply("cases", mine.cases, next.cases);
   compare.apply("container (new sandboxes)", mine.container, next.container);
   compare.apply("preservation", mine.preservation, next.preservation);
   compare.fixed("oci", mine.oci, next.oci);

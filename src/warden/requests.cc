@@ -18,11 +18,17 @@ base::Status deny(const char* why) {
   return base::fail(base::Errc::kDenied, why);
 }
 
+bool is_hex(const std::string& text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 bool is_hash(const base::Bytes& bytes) {
   return bytes.size() >= kMinHash && bytes.size() <= kMaxHash;
 }
 
 base::Status check(const ipc::SessionOpened& m) {
+  const bool hassh = m.hassh.empty() || (m.hassh.size() == 32 && is_hex(m.hassh));
+  if (!hassh) return deny("not a hassh");
   return parse_source(m.source_ip) ? base::Status{} : deny("source is not an address");
 }
 

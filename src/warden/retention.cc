@@ -31,4 +31,15 @@ std::vector<std::size_t> expired(const std::vector<Kept>& kept,
   return out;
 }
 
+std::vector<std::size_t> to_clean(const std::vector<Kept>& kept, const Cleanup& wanted,
+                                  base::WallTime now) {
+  if (!wanted.older_than && !wanted.keep_bytes) return {};
+  config::Preservation rules;
+  // What is not asked for limits nothing.
+  rules.max_count = UINT32_MAX;
+  rules.max_bytes = wanted.keep_bytes.value_or(UINT64_MAX);
+  rules.max_age = wanted.older_than.value_or(std::chrono::seconds(now.micros / 1'000'000));
+  return expired(kept, rules, now);
+}
+
 }  // namespace sandtrap::warden

@@ -13,7 +13,10 @@
 #include "event/event_log.h"
 #include "net/channel.h"
 #include "warden/accounts.h"
-#include "warden/cases.h"
+#include "warden/bookkeeper.h"
+#include "warden/case_keys.h"
+#include "warden/commands.h"
+#include "warden/control.h"
 #include "warden/host_keys.h"
 #include "warden/ipc_server.h"
 #include "warden/login_policy.h"
@@ -41,6 +44,10 @@ class Role {
  private:
   // role.cc: the life of the role
   net::Task<void> prepare();
+  net::Task<std::vector<Kept>> scan();
+  void reconcile(const std::vector<sandbox::Leftover>& leftovers, const std::vector<Kept>& kept);
+  void adopt_case(const std::string& id, const std::string& source_ip);
+  void remember();
   void serve_gates();
   void ready();
   net::Task<void> end(std::chrono::seconds grace);
@@ -69,10 +76,14 @@ class Role {
   HostKeys keys_;
   net::Channel control_;
   LoginPolicy policy_;
-  Cases cases_;
+  net::asio::thread_pool disk_{1};  // the casebook, and the preserved folder at start
+  cases::Table cases_;
   SandboxPool pool_;
   Accounts accounts_;
   PreservedSandboxes preserved_;
+  Bookkeeper bookkeeper_;
+  Commands commands_;
+  ControlSocket operator_;
   IpcServer server_;
   Tasks tasks_;
   net::asio::signal_set signals_;
@@ -81,7 +92,6 @@ class Role {
   std::vector<base::Fd> waiting_gates_;   // came before we were able to serve them
   bool serving_ = false, ending_ = false, events_failed_ = false;
   int exit_code_ = 0;
-  net::asio::thread_pool disk_{1};  // walks the preserved folder at start; last: joins first
 };
 
 }  // namespace sandtrap::warden

@@ -110,7 +110,7 @@ void Role::apply(const config::Settings& settings) {
   const bool louder = settings.logging.level != settings_.logging.level;
   settings_ = settings;
   policy_.configure(settings.authentication);
-  cases_.configure(settings.container_pool.max_tracked_cases);
+  cases_.configure(table_settings(settings));
   pool_.configure(pool_settings(settings));
   preserved_.configure(settings.preservation);
   server_.configure(server_limits(settings));

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ipc/permissions.h"
-#include "warden/cases.h"
+#include "warden/case_keys.h"
 #include "warden/source_key.h"
 
 namespace sandtrap::warden {
@@ -22,6 +22,8 @@ struct Session {
   CaseId case_id;
   std::string user;           // once authenticated
   std::string password_hash;  // of the password that the policy took: for the machine's own account
+  cases::Key case_source;
+  std::optional<cases::Match> lead;  // the case that the login under way would lead to
   bool resumed = false;
   std::uint32_t refused_logins = 0;
   ipc::SessionPermits permits;

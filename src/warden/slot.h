@@ -14,14 +14,15 @@
 
 namespace sandtrap::warden {
 
-//   kStarting --verified--> kWarm --claim--> kClaimed <--> kLingering --> kRetiring --> gone
-//       |                     |                  |  (no session holds it)     ^
-//       +---- failed ---------+---- dead --------+----------------------------+
-enum class SlotState { kStarting, kWarm, kClaimed, kLingering, kRetiring };
+//   kStarting --verified--> kWarm --claim--> kClaimed --> kRetiring --> gone
+//       |                     |                              ^
+//       +---- failed ---------+------------------------------+
+// Whether a claimed one is in use, observed or frozen: cases::Life knows.
+enum class SlotState { kStarting, kWarm, kClaimed, kRetiring };
 
 struct Slot {
   explicit Slot(const net::asio::any_io_executor& executor)
-      : deadline(executor), linger(executor), labelled(executor) {}
+      : deadline(executor), labelled(executor) {}
 
   SlotState state = SlotState::kStarting;
   std::string id;
@@ -29,11 +30,12 @@ struct Slot {
   bool overdue = false;                       // missed a deadline while starting
   base::Instant ordered, checked;
   base::WallTime created, claimed;
-  std::string case_id, source_ip;
+  std::string case_id, source_ip, hostname;
+  bool drop = false;                               // nothing of it is to be kept
   std::set<std::string> holders;                   // sessions that use it now
   std::vector<std::string> sessions, recordings;   // ever; bounded
   bool labelling = false, label_is_stale = false;  // mark_claimed() is under way / to be repeated
-  net::asio::steady_timer deadline, linger;
+  net::asio::steady_timer deadline;
   Signal labelled;
 };
 

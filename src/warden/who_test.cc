@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "warden/cases.h"
 #include "warden/retention.h"
 #include "warden/source_key.h"
 #include "warden/user_name.h"
@@ -11,9 +10,6 @@ namespace sandtrap::warden {
 namespace {
 
 using namespace std::chrono_literals;
-
-const SourceKey kHere = *parse_source("192.0.2.1");
-const SourceKey kElsewhere = *parse_source("192.0.2.2");
 
 TEST(SourceKey, Ipv6CountsByNetworkAndMappedIpv4AsIpv4) {
   EXPECT_EQ(parse_source("2001:db8:1:2::1"), parse_source("2001:db8:1:2:ffff::9"));
@@ -34,25 +30,6 @@ TEST(UserName, IsWhatUseraddTakes) {
                           "a23456789012345678901234567890123"}) {
     EXPECT_FALSE(is_possible_user(bad)) << bad;
   }
-}
-
-TEST(Cases, OneForEachSourceAndRememberedWhileThereIsRoom) {
-  base::SystemEntropy entropy;
-  Cases cases(2, entropy);
-  const CaseId one = cases.open(kHere);
-  EXPECT_EQ(one.size(), 12U);
-  EXPECT_EQ(cases.open(kHere), one);
-  EXPECT_NE(cases.open(kElsewhere), one);
-  cases.close(kHere);
-  cases.close(kHere);
-  EXPECT_EQ(cases.open(kHere), one);
-  cases.close(kHere);
-  cases.open(*parse_source("192.0.2.3"));  // the idle one makes room
-  EXPECT_EQ(cases.size(), 2U);
-  EXPECT_NE(cases.open(kHere), one);  // all busy: over the maximum rather than refused
-  EXPECT_EQ(cases.size(), 3U);
-  cases.adopt(*parse_source("192.0.2.9"), "0123456789ab");
-  EXPECT_EQ(cases.size(), 3U);  // idle and over the maximum: forgotten at once
 }
 
 Kept kept(const char* name, std::int64_t age_s, std::uint64_t bytes) {

@@ -4,6 +4,7 @@ Everything is real: supervisor, three roles, engine, containers. Only processes 
 ended here, by pid.
 """
 import atexit
+import http.client
 import json
 import os
 import pathlib
@@ -37,10 +38,26 @@ container_pool:
   engine: {engine}
   size: {size}
   max_total: {max_total}
-  linger: {linger}
-docker:
+cases:
+  observe: {linger}
+  keep: {keep}
+{extra_cases}docker:
   socket: {socket}
 {extra}"""
+
+
+def docker(method, path):
+    """One request to the Docker Engine; its status."""
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.connect(DOCKER_SOCKET)
+        connection.request(method, path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
 
 
 def free_port():
@@ -66,14 +83,14 @@ def sandbox_cgroups():
 
 
 class Honeypot:
-    def __init__(self, engine, size=3, max_total=30, linger="60s", accept_after=2, delay="50ms", extra=""):
+    def __init__(self, engine, size=3, max_total=30, linger="60s", keep="0s", extra_cases="", accept_after=2, delay="50ms", extra=""):
         self.engine = engine
         self.port = free_port()
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-e2e-"))
         self.data = self.base / "data"
         self.config = self.base / "config.yaml"
         self.config.write_text(CONFIG.format(
-            data=self.data, port=self.port, engine=engine, size=size, max_total=max_total, linger=linger,
+            data=self.data, port=self.port, engine=engine, size=size, max_total=max_total, linger=linger, keep=keep, extra_cases=extra_cases,
             accept_after=accept_after, delay=delay, socket=DOCKER_SOCKET, extra=extra))
         self.log = []
         self.process = None
@@ -119,6 +136,8 @@ class Honeypot:
                 pass
 
     def remove(self):
+        for reference in (self.data / "preserved").glob("*/reference"):  # Docker's stopped containers
+            docker("DELETE", f"/containers/{reference.read_text().strip()}?force=1&v=1")
         shutil.rmtree(self.base, ignore_errors=True)
 
     def text(self):

@@ -1,0 +1,79 @@
+// `sandtrap sandbox diff` and `sandtrap sandbox export`.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/archive.h"
+#include "app/commands.h"
+#include "app/configuration.h"
+#include "app/printable.h"
+#include "app/sandbox_files.h"
+#include "app/tree_walk.h"
+
+namespace sandtrap::app {
+namespace {
+
+int fail(const std::string& what, int code = kFailed) {
+  fmt::print(stderr, "sandtrap: {}\n", what);
+  return code;
+}
+
+// Whether the image has this path; a link on the way there is another place.
+bool in_image(const base::Fd& image, const std::string& path) {
+  if (!image) return false;
+  open_how how{};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const auto slash = path.rfind('/');
+  if (slash != std::string::npos) {
+    open_how parent = how;
+    parent.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    parent.resolve |= RESOLVE_NO_SYMLINKS;
+    const base::Fd folder(static_cast<int>(::syscall(
+        SYS_openat2, image.get(), path.substr(0, slash).c_str(), &parent, sizeof parent)));
+    if (!folder) return false;
+    return base::Fd(static_cast<int>(::syscall(SYS_openat2, folder.get(),
+                                               path.substr(slash + 1).c_str(), &how, sizeof how)))
+               .get() >= 0;
+  }
+  return base::Fd(
+             static_cast<int>(::syscall(SYS_openat2, image.get(), path.c_str(), &how, sizeof how)))
+             .get() >= 0;
+}
+
+bool is_whiteout(const struct stat& info) {
+  return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
+}
+
+int diff(const SandboxFiles& files) {
+  const auto done = walk_tree(files.upper.get(), [&](const TreeEntry& entry) -> base::Status {
+    const char kind = is_whiteout(entry.info) ? 'D' : in_image(files.lower, entry.path) ? 'C' : 'A';
+    fmt::print("{} /{}{}\n", kind, printable(entry.path), S_ISDIR(entry.info.st_mode) ? "/" : "");
+    return {};
+  });
+  return done ? kOk : fail(printable(done.error().context));
+}
+
+}  // namespace
+
+int sandbox_command(const SandboxOptions& options) {
+  if (!is_id(options.id)) return fail("not a sandbox: " + printable(options.id), kUsage);
+  const auto settings = read_configuration(options.config);
+  if (!settings) return kBadConfig;
+  const auto files = open_sandbox_files(*settings, options.id, options.rootfs);
+  if (!files) return fail("sandbox " + options.id + ": " + files.error().context);
+  if (options.action == "diff") return diff(*files);
+  const base::Fd& top = options.rootfs ? files->root : files->upper;
+  const auto written = write_archive(top.get(), options.file, files->id_base);
+  if (!written) return fail(printable(written.error().context));
+  fmt::print("{}: {} entries, {} bytes of files\n", options.file, written->entries, written->bytes);
+  return kOk;
+}
+
+}  // namespace sandtrap::app
