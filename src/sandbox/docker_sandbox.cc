@@ -106,6 +106,10 @@ Task<base::Result<Preserved>> DockerSandbox::preserve(const Label& given) {
       co_await context->api.post("/containers/" + target_.container + "/kill", {}, kRemoveDeadline);
   const bool stopped = killed || killed.error().code == base::Errc::kExists;  // it was not running
   if (!stopped) co_return base::wrap("preserve", killed.error());
+  // A kill is only an order; what starts again before it has died would be the old one.
+  auto ended = co_await context->api.post(
+      "/containers/" + target_.container + "/wait?condition=not-running", {}, kRemoveDeadline);
+  if (!ended) co_return base::wrap("preserve", ended.error());
 
   // Its own container stays, stopped: started again it has its own disk, however often.
   Preserved kept;
