@@ -202,7 +202,9 @@ LoginDecision LoginPolicy::decide(std::string_view record, const LoginRequest& r
   const bool question = request.method == "publickey" && !request.key_proven;
   if (verdict.accepted && verdict.earns && !question) {
     records_.earn(record, login_of(request), now);
-    decision.remembered = decision.earned = true;
+    decision.remembered = true;
+    // What a stranger's first try may log in with is nobody's find: it must not lead him here.
+    decision.earned = !judge("", request, now, nullptr).accepted;
   }
   return decision;
 }

@@ -129,11 +129,14 @@ class Honeypot:
         return self.process.returncode if self.process else None
 
     def kill_all(self):
-        for pid in [self.process.pid, *self.role_pids().values()]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        # Stopped first: none may see another's end and put its things in order.
+        pids = [self.process.pid, *self.role_pids().values()]
+        for sig in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                try:
+                    os.kill(pid, sig)
+                except ProcessLookupError:
+                    pass
 
     def remove(self):
         for reference in (self.data / "preserved").glob("*/reference"):  # Docker's stopped containers

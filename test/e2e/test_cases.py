@@ -74,7 +74,7 @@ def test_who_returns_late_finds_his_files(fresh):
 
 def test_a_crash_of_everything_changes_nothing(fresh):
     pot = fresh(size=1, linger="300s", keep=LONG, accept_after=2)
-    for password, code in (("wrong1", 5), ("wrong2", 5), ("found-it", 0)):
+    for password, code in (("wrong1", 255), ("wrong2", 255), ("found-it", 0)):
         assert pot.ssh(GROWING, password=password).returncode == code
     pid_count = int(run(pot, "wc -l < /var/tmp/grows", password="found-it"))
     case, sandbox = case_of(pot), pot.events("sandbox.claimed")[-1]["sandbox"]
@@ -86,7 +86,7 @@ def test_a_crash_of_everything_changes_nothing(fresh):
     assert shown["earned"][0]["password"] == "found-it"
     assert cli(pot, "case", "freeze", case, check=1).find("no sandtrap is running") > 0
     pot.start()
-    assert pot.ssh("true", password="not-it").returncode == 5
+    assert pot.ssh("true", password="not-it").returncode == 255
     assert int(run(pot, "wc -l < /var/tmp/grows", password="found-it")) > pid_count
     assert pot.events("sandbox.claimed")[-1]["sandbox"] == sandbox
     assert case_of(pot) == case
@@ -105,7 +105,7 @@ def test_a_frozen_one_outlives_a_crash(fresh):
 
 def test_a_stolen_password_joins_the_case(fresh):
     pot = fresh(size=1, linger="300s", keep=LONG, accept_after=2)
-    for password, code in (("wrong1", 5), ("wrong2", 5), ("Zx81!spectrum", 0)):
+    for password, code in (("wrong1", 255), ("wrong2", 255), ("Zx81!spectrum", 0)):
         assert pot.ssh("echo here > /root/left", password=password).returncode == code
     case = case_of(pot)
     assert run(pot, "cat /root/left", password="Zx81!spectrum", source="127.0.0.77") == "here\n"
@@ -113,7 +113,7 @@ def test_a_stolen_password_joins_the_case(fresh):
     assert joined["case"] == case and joined["by"] == "credential" and joined["source_ip"] == "127.0.0.77"
     assert pot.events("login.succeeded")[-1]["case"] == case
     # Others' guesses lead nowhere.
-    assert pot.ssh("true", password="Zx81!other", source="127.0.0.78").returncode == 5
+    assert pot.ssh("true", password="Zx81!other", source="127.0.0.78").returncode == 255
 
 
 def test_uploads_run_in_the_next_connection_and_parallel_ones_share(fresh, tmp_path):
