@@ -13,6 +13,7 @@ namespace sandtrap::warden {
 namespace {
 
 constexpr std::chrono::seconds kPatience{5};  // for the request of one who has connected
+constexpr std::chrono::milliseconds kPause{100};
 
 bool is_ours(int fd) {
   ucred peer{};
@@ -68,6 +69,10 @@ net::Task<void> ControlSocket::accept_loop() {
     if (error || !listener_.is_open()) co_return;
     base::Fd client(
         ::accept4(listener_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!client && errno != EAGAIN) {  // no descriptor is free: not again at once
+      net::asio::steady_timer pause(executor_, kPause);
+      co_await pause.async_wait(net::use_ec);
+    }
     if (!client || !is_ours(client.get()) || clients_ >= kMaxClients) continue;
     ++clients_;
     tasks_.spawn("control request", serve(std::move(client)));
@@ -75,10 +80,14 @@ net::Task<void> ControlSocket::accept_loop() {
 }
 
 net::Task<void> ControlSocket::serve(base::Fd client) {
-  net::asio::posix::stream_descriptor stream(executor_, client.release());
+  // Shared: the timer's handler may be under way when this has ended.
+  const auto shared =
+      std::make_shared<net::asio::posix::stream_descriptor>(executor_, client.release());
+  net::asio::posix::stream_descriptor& stream = *shared;
   net::asio::steady_timer patience(executor_, kPatience);
-  patience.async_wait([&stream](boost::system::error_code aborted) {
-    if (!aborted) stream.cancel();
+  patience.async_wait([weak = std::weak_ptr(shared)](boost::system::error_code aborted) {
+    const auto alive = weak.lock();
+    if (!aborted && alive) alive->cancel();
   });
   const auto [error] =
       co_await stream.async_wait(net::asio::posix::stream_descriptor::wait_read, net::use_ec);

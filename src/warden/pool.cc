@@ -186,7 +186,12 @@ net::Task<base::Result<SlotRef>> SandboxPool::provide(Claimant who, Deadline dea
     const base::Status thawed = co_await thaw_slot(frozen);
     co_return thawed ? frozen : SlotRef();
   }
-  SlotRef slot = co_await restore(who);
+  auto restored = co_await restore(who);
+  if (!restored) {
+    unreserve();
+    co_return tl::unexpected(restored.error());
+  }
+  SlotRef slot = std::move(*restored);
   if (!slot) {
     warm = !warm_.empty();
     auto claimed = co_await claim(deadline, interest);

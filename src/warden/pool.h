@@ -32,6 +32,7 @@ struct PoolSettings {
   std::chrono::milliseconds claim_timeout{15000}, start_timeout{30000}, verify_timeout{10000};
   cases::LifeSettings life;
   std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
+  std::chrono::milliseconds restore_patience{120000};  // with an engine that is away
   std::chrono::milliseconds recheck{30000};  // one warm sandbox is verified again this often
   bool preserve = true;
   sandbox::Limits limits;
@@ -132,7 +133,8 @@ class SandboxPool {
   net::Task<void> freeze_slot(SlotRef slot, std::string reason);
   net::Task<base::Status> thaw_slot(SlotRef slot);
   net::Task<base::Status> make_way(Deadline deadline);
-  net::Task<SlotRef> restore(Claimant who);
+  net::Task<base::Result<SlotRef>> restore(Claimant who);
+  bool gave_up(const Slot& slot, const base::Error& error);
   net::Task<base::Status> start_again(SlotRef slot, std::string reference);
   void note(const Slot& slot, cases::SandboxState state, std::string reference = {},
             std::uint64_t bytes = 0);
@@ -167,8 +169,10 @@ class SandboxPool {
   cases::Life life_;
   ClaimQueue queue_, places_;  // who waits for a warm one; for a place among the running
   std::deque<std::pair<SlotRef, std::string>> to_retire_;
+  std::unordered_map<std::string, base::Instant> unrestored_;  // sandboxes: since when
   std::size_t starting_ = 0, retiring_ = 0;
-  unsigned failures_ = 0;  // in a row
+  std::size_t making_way_ = 0;  // who waits for room below max_total for a sandbox of his own
+  unsigned failures_ = 0;       // in a row
   bool opened_ = false, draining_ = false, ready_ = false, backing_off_ = false;
   net::asio::steady_timer backoff_timer_, recheck_timer_, life_timer_;
   Signal opened_signal_, gone_signal_;

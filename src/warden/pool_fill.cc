@@ -22,7 +22,7 @@ std::uint32_t draw(base::Entropy& entropy, std::uint32_t below) {
 void SandboxPool::refill() {
   if (!opened_ || draining_ || backing_off_) return;
   // Demand: the warm ones that are missing, and one for each who waits.
-  while (starting_ < settings_.refill_concurrency && total() < settings_.max_total &&
+  while (starting_ < settings_.refill_concurrency && total() + making_way_ < settings_.max_total &&
          warm_.size() + starting_ < settings_.size + queue_.size()) {
     order_one();
   }
@@ -137,6 +137,7 @@ void SandboxPool::place(const SlotRef& slot) {
   if (queue_.grant(slot)) return;
   slot->state = SlotState::kWarm;
   warm_.push_back(slot);
+  if (making_way_ > 0) gone_signal_.notify();  // it may have to go again at once
 }
 
 // A warm sandbox may have died in its sleep: the one whose last check is oldest is verified again.

@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 
 // What waits for room is looked after when something changes; this is only a net below it.
 constexpr milliseconds kShortestNap{50};
+constexpr std::size_t kMaxUnrestored = 1000;
 
 std::uint64_t micros_since(base::Instant begun) {
   const auto passed = base::monotonic_now() - begun;
@@ -67,10 +68,11 @@ void SandboxPool::look_after() {
   while (!places_.empty() && life_.reserve()) {
     if (!places_.grant(nullptr)) life_.unreserve();
   }
-  // Who waits for a warm sandbox waits for room below max_total.
+  // Who waits for a warm sandbox, or for his own to come back, waits for room below max_total.
   const bool full = total() >= settings_.max_total;
   const std::size_t coming = starting_ + retiring_ + to_retire_.size();
-  const std::size_t starved = full && queue_.size() > coming ? queue_.size() - coming : 0;
+  const std::size_t wanting = queue_.size() + making_way_;
+  const std::size_t starved = full && wanting > coming ? wanting - coming : 0;
   const bool places = places_.size() >= starved;
   const auto orders = life_.step(base::monotonic_now(), places ? places_.size() : starved,
                                  places ? "max_running" : "max_total");
@@ -135,39 +137,46 @@ net::Task<base::Status> SandboxPool::thaw_slot(SlotRef slot) {
   co_return base::Status{};
 }
 
-// Thawing and restoring add one to those below max_total; a warm one gives way to it.
+// Thawing and restoring add one to those below max_total: a warm one gives way to it, or one that
+// is observed; and nothing new is started in its place meanwhile.
 net::Task<base::Status> SandboxPool::make_way(Deadline deadline) {
   net::asio::steady_timer timer(executor_, deadline);
   timer.async_wait([this](boost::system::error_code aborted) {
     if (!aborted) gone_signal_.notify();
   });
-  while (total() >= settings_.max_total) {
-    if (draining_) co_return base::fail(base::Errc::kUnavailable, "the pool is draining");
-    if (Clock::now() >= deadline) co_return base::fail(base::Errc::kTimeout, "no room in time");
-    if (const SlotRef warm = take_warm()) {
+  ++making_way_;
+  while (total() >= settings_.max_total && !draining_ && Clock::now() < deadline) {
+    const bool comes = retiring_ + to_retire_.size() >= making_way_;
+    if (const SlotRef warm = comes ? nullptr : take_warm()) {
       retire(warm, "its place is needed");
     } else {
       look_after();
     }
-    co_await gone_signal_.wait();
+    // What needs no wait may have happened already.
+    if (total() >= settings_.max_total) co_await gone_signal_.wait();
   }
+  --making_way_;
+  if (draining_) co_return base::fail(base::Errc::kUnavailable, "the pool is draining");
+  if (total() >= settings_.max_total) co_return base::fail(base::Errc::kTimeout, "no room in time");
   co_return base::Status{};
 }
 
-// The case's own disk in a running sandbox. Null: it has none, or it does not start.
-net::Task<SlotRef> SandboxPool::restore(Claimant who) {
-  if (!has_preserved(who.case_id)) co_return nullptr;
+// The case's own disk in a running sandbox. Null: it has none, or it does not start, and that is
+// final. An error: not now; an engine that is away for a moment must not cost the case its machine.
+net::Task<base::Result<SlotRef>> SandboxPool::restore(Claimant who) {
+  if (!has_preserved(who.case_id)) co_return SlotRef();
   const cases::SandboxNote kept = book_.find(who.case_id)->sandbox;
   auto slot = std::make_shared<Slot>(executor_);
   slot->id = kept.id;
   slot->ordered = base::monotonic_now();
   slot->created = slot->claimed = base::wall_now();
-  if (!slots_.emplace(slot->id, slot).second) co_return nullptr;
+  if (!slots_.emplace(slot->id, slot).second) co_return SlotRef();
   if (on_restoring_) on_restoring_(kept.reference);
   const base::Status started = co_await start_again(slot, kept.reference);
   slot->case_id = who.case_id;
   slot->source_ip = who.source_ip;
   if (started) {
+    unrestored_.erase(slot->id);
     slot->state = SlotState::kClaimed;
     slot->checked = base::monotonic_now();
     emit(*slot, event::SandboxRestored{slot->id, settings_.engine, micros_since(slot->ordered)});
@@ -175,15 +184,34 @@ net::Task<SlotRef> SandboxPool::restore(Claimant who) {
   }
   sandbox::Label label;
   label.sandbox = slot->id;
+  label.case_id = slot->case_id;
+  label.source_ip = slot->source_ip;
   if (on_preserved_) on_preserved_(label, {kept.reference, kept.bytes});
-  if (!draining_) {
+  const bool final = gave_up(*slot, started.error());
+  if (final) {
     log_.error("pool: restore sandbox {}: {}", slot->id, started.error().context);
     emit(*slot, event::SandboxNotRestored{slot->id, kept.reference, started.error().context});
     book_.note(who.case_id, {});  // it stays as evidence; the case goes on with another machine
   }
   slots_.erase(slot->id);
   gone_signal_.notify();
-  co_return nullptr;
+  if (final) co_return SlotRef();
+  co_return tl::unexpected(started.error());
+}
+
+// Whether a sandbox that could not be started again is given up on.
+bool SandboxPool::gave_up(const Slot& slot, const base::Error& error) {
+  if (draining_) return false;
+  const bool away = error.code == base::Errc::kUnavailable || error.code == base::Errc::kTimeout;
+  if (unrestored_.size() >= kMaxUnrestored) unrestored_.clear();
+  const base::Instant now = base::monotonic_now();
+  const base::Instant since = unrestored_.emplace(slot.id, now).first->second;
+  if (away && now - since < settings_.restore_patience) {
+    log_.warn("pool: restore sandbox {}: {}; not yet given up", slot.id, error.context);
+    return false;
+  }
+  unrestored_.erase(slot.id);
+  return true;
 }
 
 net::Task<base::Status> SandboxPool::start_again(SlotRef slot, std::string reference) {

@@ -56,7 +56,9 @@ TEST(PoolLife, WhoReturnsWhileItIsPutAwayWaitsForHisOwnDisk) {
 TEST(PoolLife, OneThatCannotBeRestoredIsReplacedAndItsDiskStays) {
   sandbox::FakeOptions options;
   options.restore_fails = [](unsigned) { return true; };
-  PoolRig rig(life_settings(0ms, 0ms, 4, 4), options);
+  PoolSettings s = life_settings(0ms, 0ms, 4, 4);
+  s.restore_patience = 0ms;
+  PoolRig rig(s, options);
   const std::string id = rig.arrive("a");
   rig.sign(rig.get(id, "s1"));
   rig.pool->release(id, "s1");
@@ -64,6 +66,54 @@ TEST(PoolLife, OneThatCannotBeRestoredIsReplacedAndItsDiskStays) {
   const SlotRef again = rig.get(id, "s2");
   EXPECT_EQ(rig.owner(again), "");
   EXPECT_EQ(rig.disks().count(id), 1U);
+}
+
+TEST(PoolLife, AnEngineThatIsAwayDoesNotCostTheCaseItsMachine) {
+  bool away = false;
+  sandbox::FakeOptions options;
+  options.restore_fails = options.preserve_fails = [&](unsigned) { return away; };
+  PoolRig rig(life_settings(0ms, 0ms, 4, 4), options);
+  const std::string id = rig.arrive("a");
+  rig.sign(rig.get(id, "s1"));
+  away = true;
+  rig.pool->release(id, "s1");
+  // Longer than any bound of attempts in a row.
+  ASSERT_TRUE(rig.until([&] { return rig.engine.counts().preserves >= 20; }));
+  away = false;
+  ASSERT_TRUE(rig.until([&] { return rig.noted(id) == cases::SandboxState::kPreserved; }));
+  away = true;
+  const auto refused = rig.acquire(id, "s2");
+  ASSERT_TRUE(rig.until([&] { return refused->arrived; }));
+  EXPECT_FALSE(refused->slot);
+  away = false;
+  EXPECT_EQ(rig.owner(rig.get(id, "s3")), id);
+}
+
+TEST(PoolLife, AWarmOneGivesWayToACaseThatReturns) {
+  PoolSettings s = life_settings(0ms, 0ms, 4, 4);
+  s.size = s.max_total = 1;
+  PoolRig rig(s);
+  const std::string id = rig.arrive("a");
+  rig.sign(rig.get(id, "s1"));
+  rig.pool->release(id, "s1");
+  ASSERT_TRUE(rig.until([&] { return rig.pool->warm() == 1; }));
+  EXPECT_EQ(rig.owner(rig.get(id, "s2")), id);
+}
+
+TEST(PoolLife, OneThatIsObservedGivesWayToACaseThatReturns) {
+  PoolSettings s = life_settings(0ms, 0ms, 4, 0);
+  s.max_total = 1;
+  PoolRig rig(s);
+  const std::string a = rig.arrive("a"), b = rig.arrive("b");
+  rig.sign(rig.get(a, "s1"));
+  rig.pool->release(a, "s1");
+  ASSERT_TRUE(rig.until([&] { return rig.noted(a) == cases::SandboxState::kPreserved; }));
+  rig.settings.life.observe = 1h;
+  rig.settings.max_total = 1;
+  rig.pool->configure(rig.settings);
+  rig.get(b, "s2");
+  rig.pool->release(b, "s2");
+  EXPECT_EQ(rig.owner(rig.get(a, "s3")), a);
 }
 
 TEST(PoolLife, TheOneLeftLongestAgoIsFrozenForANewcomer) {

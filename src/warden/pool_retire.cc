@@ -12,7 +12,7 @@ using Clock = std::chrono::steady_clock;
 
 // Ends at once that many; each costs the engine a kill, a delete and an unmount.
 constexpr std::size_t kRetireConcurrency = 4;
-constexpr int kPreserveAttempts = 8;
+constexpr std::chrono::hours kPreservePatience{1};
 // After a restart the gates need a moment to come back with their sessions.
 constexpr std::chrono::seconds kLeastAdopted{10};
 
@@ -103,16 +103,19 @@ net::Task<void> SandboxPool::retire_one(SlotRef slot, std::string reason, bool k
 net::Task<base::Result<sandbox::Preserved>> SandboxPool::preserve_patiently(SlotRef slot,
                                                                             sandbox::Label label) {
   net::asio::steady_timer timer(executor_);
-  auto pause = settings_.backoff_first;
-  for (int attempt = 1;; ++attempt) {
+  const auto until = Clock::now() + kPreservePatience;
+  for (auto pause = settings_.backoff_first;; pause = std::min(pause * 2, settings_.backoff_most)) {
     auto kept = co_await slot->sandbox->preserve(label);
     const bool away = !kept && (kept.error().code == base::Errc::kUnavailable ||
                                 kept.error().code == base::Errc::kTimeout);
-    if (!away || attempt == kPreserveAttempts) co_return kept;
+    if (!away || Clock::now() >= until) co_return kept;
     log_.warn("pool: preserve sandbox {}: {}; again", slot->id, kept.error().context);
+    // Others need not wait for this one.
+    --retiring_;
+    retire_next();
     timer.expires_after(pause);
     co_await timer.async_wait(net::use_ec);
-    pause = std::min(pause * 2, settings_.backoff_most);
+    ++retiring_;
   }
 }
 

@@ -112,6 +112,7 @@ PoolSettings small(std::uint32_t size, std::uint32_t total) {
   s.max_total = total;
   s.life.observe = 60s;
   s.life.keep = 0s;
+  s.life.max_running = std::max(total, 50U);
   s.backoff_first = 1ms;
   s.backoff_most = 8ms;
   return s;

@@ -33,6 +33,7 @@ class RoleTest : public testing::Test {
     ::chmod(path, 0711);  // FakeEngine's user has to pass
     settings.data_dir = root;
     settings.run_dir = root + "/run";
+    std::filesystem::create_directory(settings.run_dir);  // as the supervisor does
     settings.container_pool.engine = "fake";
     settings.container_pool.size = 1;
   }
