@@ -228,7 +228,8 @@ TEST_F(OciIsolationNeedsRoot, RootFeelsLikeRoot) {
       "t useradd 'useradd -m bob'\n"
       "t chpasswd 'echo bob:secret | chpasswd'\n"
       "t su 'su - bob -c true'\n"
-      "t foreign_chmod 'chmod 700 /home/bob && chown bob /tmp/out'\n"
+      // Not /tmp/out: with fs.protected_regular root could not write to it again.
+      "t foreign_chmod 'chmod 700 /home/bob && touch /tmp/his && chown bob /tmp/his'\n"
       "t kill_foreign 'su bob -c \"sleep 99 & true\"; pkill -u bob sleep'\n"
       "t chroot 'chroot / true'\n"
       "t bind80 'timeout 1 nc -l -p 80; test $? = 124'\n"
