@@ -6,7 +6,6 @@ Also small helpers for both roads.
 """
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -48,6 +47,24 @@ def package(version, folder):
     return next(pathlib.Path(folder).glob(f"sandtrap_{version}_*.deb"))
 
 
+class Disk:
+    """A folder on a disk of its own, in one file: gigabytes of small files are gone at once with it.
+    Not in memory: that would count as the sandboxes' own."""
+
+    def __init__(self, prefix):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))  # sockets need a short path
+        self.file = self.path.with_suffix(".img")
+        run("truncate", "-s", "8G", self.file)
+        run("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", self.file)
+        run("mount", "-o", "loop,noatime,nodiscard,nobarrier", self.file, self.path)
+        self.path.chmod(0o755)
+
+    def remove(self):
+        run("umount", "--lazy", self.path, check=False)
+        self.path.rmdir()
+        self.file.unlink()
+
+
 class Groups:
     """A control group of its own in each hierarchy: what the machine makes stays below it."""
 
@@ -78,12 +95,12 @@ class Groups:
 
 class Machine:
     def __init__(self):
-        (ROOT / "build").mkdir(exist_ok=True)
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="machine-", dir=ROOT / "build"))
-        self.root.chmod(0o755)
+        self.disk = Disk("sm-")
+        self.root = self.disk.path / "root"
+        self.root.mkdir(mode=0o755)
         self.process = self.leader = None
         self.groups = Groups(f"sandtrap-road-{os.getpid()}")
-        self.log = self.root.with_suffix(".log")
+        self.log = self.disk.path / "log"
         bootstrap = next((GUEST / "cache").glob("base-*.tar"))  # Debian 12 as mmdebstrap left it
         run("tar", "-x", "-f", bootstrap, "-C", self.root, "--numeric-owner", "--preserve-permissions",
             "--exclude=./dev/*")
@@ -167,5 +184,4 @@ class Machine:
     def remove(self):
         self.stop()
         self.groups.remove()
-        shutil.rmtree(self.root, ignore_errors=True)
-        self.log.unlink(missing_ok=True)
+        self.disk.remove()

@@ -1,0 +1,98 @@
+"""What is installed agrees with what is said about it."""
+import re
+import shutil
+import subprocess
+import tempfile
+import pathlib
+
+import pytest
+
+import machine as m
+
+PROGRAM = m.BUILD / "sandtrap"
+MANUAL = m.ROOT / "packaging/man/sandtrap.8"
+UNITS = sorted((m.ROOT / "packaging/systemd").glob("*.service"))
+
+
+@pytest.fixture
+def folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-install-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def commands_of(words=()):
+    """{("policy", "test"): {"--config", ...}}, from --help alone."""
+    text = m.run(PROGRAM, *words, "--help").stdout
+    options = set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", text, re.M)) - {"--help", "--help-all", "--version"}
+    part = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.M)
+    found = {}
+    for line in part.group(1).splitlines() if part else []:
+        name = re.match(r"  ([a-z-]+)\s", line)
+        if name:
+            found.update(commands_of((*words, name.group(1))))
+    return found or {words: options}
+
+
+def commands_in_the_manual():
+    found, current = {}, None
+    for line in MANUAL.read_text().splitlines():
+        if line.startswith(".SS "):
+            current = tuple(re.match(r"((?:[a-z-]+ ?)+)", line[4:]).group(1).split())
+            found[current] = set()
+        elif line.startswith(".SH "):
+            current = None
+        elif current and line.startswith(r".B \-\-"):
+            found[current].add(re.match(r"\.B (\S+)", line).group(1).replace("\\", ""))
+    return found
+
+
+def test_the_manual_says_what_help_says():
+    told, real = commands_in_the_manual(), commands_of()
+    assert sorted(told) == sorted(real), "commands of packaging/man/sandtrap.8 and of --help"
+    for command, options in real.items():
+        assert told[command] == options, f"options of `sandtrap {' '.join(command)}`"
+
+
+def test_the_manual_is_well_formed():
+    warned = subprocess.run(["man", "--warnings", "-l", MANUAL], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=60)
+    assert warned.returncode == 0 and not warned.stderr, warned.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_no_more_exposed_than_documented(unit, folder):
+    # A name that no installed unit has, so that nothing of this machine is merged into it.
+    copy = folder / unit.name.replace("sandtrap", "road")
+    copy.write_text(unit.read_text().replace("@bindir@", "/usr/bin"))
+    out = m.run("systemd-analyze", "security", "--offline=true", "--no-pager", copy).stdout
+    score = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", out).group(1))
+    page = (m.ROOT / "docs/deployment.md").read_text()
+    told = float(re.search(rf"^\| `{unit.stem}` \| ([\d.]+) \|", page, re.M).group(1))
+    assert score <= told, f"{unit.name}: {score}, documented as {told}\n{out}"
+    assert told - score < 0.15, f"{unit.name} is better than documented: {score}, not {told}"
+
+
+def test_make_install_honours_prefix_and_destdir_and_keeps_the_configuration(folder):
+    install = ["make", "--no-print-directory", "install", f"DESTDIR={folder}", "PREFIX=/opt/trap", "--assume-old=build"]
+    m.run(*install, cwd=m.ROOT)
+    prefix = folder / "opt/trap"
+    assert {path.name for path in folder.iterdir()} == {"opt", "etc"}
+    assert "ExecStart=/opt/trap/bin/sandtrap serve" in (prefix / "lib/systemd/system/sandtrap-gate.service").read_text()
+    for file in ("bin/sandtrap", "share/sandtrap/images/build.sh", "share/sandtrap/images/programs/login",
+                 "share/sandtrap/scripts/check_port.sh", "share/man/man8/sandtrap.8", "share/doc/sandtrap/deployment.md",
+                 "lib/sysusers.d/sandtrap.conf", "lib/tmpfiles.d/sandtrap.conf"):
+        assert (prefix / file).stat().st_size > 0, file
+    assert "@bindir" not in "".join((prefix / f"lib/systemd/system/sandtrap-{r}.service").read_text()
+                              for r in ("gate", "warden", "scribe"))
+    # The installed program finds the installed script; the package's configuration is a good one.
+    config = folder / "etc/sandtrap/config.yaml"
+    m.run(prefix / "bin/sandtrap", "check", config)
+    config.write_text(config.read_text() + "# mine\n")
+    m.run(*install, cwd=m.ROOT)
+    assert config.read_text().endswith("# mine\n")
+
+
+def test_the_configurations_of_the_containers_are_good():
+    for config in sorted((m.ROOT / "containers").glob("config.*.yaml")):
+        m.run(PROGRAM, "check", config)
