@@ -11,7 +11,6 @@ install(PROGRAMS scripts/check_port.sh scripts/cleanup.sh scripts/generate_ssh_k
                  scripts/verify_security.sh DESTINATION ${share}/scripts)
 install(FILES packaging/sysusers.conf DESTINATION lib/sysusers.d RENAME sandtrap.conf)
 install(FILES packaging/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME sandtrap.conf)
-install(FILES packaging/man/sandtrap.8 DESTINATION share/man/man8)
 install(DIRECTORY docs/ DESTINATION share/doc/sandtrap FILES_MATCHING PATTERN "*.md")
 install(FILES README.md SECURITY.md CHANGELOG.md config/config.example.yaml
         DESTINATION share/doc/sandtrap)
@@ -35,6 +34,24 @@ install(CODE [[
     file(INSTALL ${source}/config.yaml DESTINATION /etc/sandtrap
          FILE_PERMISSIONS OWNER_READ OWNER_WRITE)
   endif()
+]])
+
+# What the shells complete, and the manual's commands, as the program itself tells.
+install(CODE "set(program \"$<TARGET_FILE:sandtrap>\")")
+install(CODE [[
+  foreach(place bash:bash-completion/completions/sandtrap zsh:zsh/vendor-completions/_sandtrap
+                fish:fish/vendor_completions.d/sandtrap.fish)
+    string(REGEX MATCH "^([a-z]+):(.*)$" matched ${place})
+    set(target $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/${CMAKE_MATCH_2})
+    execute_process(COMMAND ${program} completion ${CMAKE_MATCH_1} OUTPUT_VARIABLE text
+                    COMMAND_ERROR_IS_FATAL ANY)
+    file(WRITE ${target} "${text}")
+    message(STATUS "Installing: ${target}")
+  endforeach()
+  execute_process(COMMAND ${program} manual OUTPUT_VARIABLE COMMANDS COMMAND_ERROR_IS_FATAL ANY)
+  set(target $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/man/man8/sandtrap.8)
+  message(STATUS "Installing: ${target}")
+  configure_file(${source}/man/sandtrap.8.in ${target} @ONLY)
 ]])
 
 set(CPACK_GENERATOR DEB)

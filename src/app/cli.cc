@@ -173,6 +173,8 @@ void add_commands(CLI::App& app, Parsed& p) {
   document->group("");
   document->add_flag("--reference,!--example", p.document.reference, "docs/configuration.md");
 
+  app.add_subcommand("manual", "The commands of sandtrap(8)")->group("");
+
   CLI::App* role = app.add_subcommand("role", "A role process; started by serve");
   role->group("");
   role->add_option("name", p.hidden_role)->required()->check(roles);
@@ -238,6 +240,10 @@ Command parse_command_line(int argc, char** argv) {
   if (app.got_subcommand("config-doc")) return p.document;
   if (app.got_subcommand("completion")) {
     std::cout << completion_of(p.of_operator.completion.shell, completion_tree(app));
+    return Finished{kOk};
+  }
+  if (app.got_subcommand("manual")) {
+    std::cout << manual_commands(completion_tree(app));
     return Finished{kOk};
   }
   if (auto command = p.of_operator.parsed(app)) return *command;

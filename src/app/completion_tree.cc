@@ -30,6 +30,7 @@ CompletionWord word_of(const CLI::Option& option) {
   word.help = option.get_description();
   const std::string type = option.get_type_name();
   word.choices = choices_in(type);
+  word.value = type.substr(0, type.find_first_of(":{ "));
   word.takes_value = option.get_items_expected_max() > 0;
   word.is_file = type.find("FILE") == 0 || type.find("DIR") == 0;
   return word;
@@ -41,6 +42,7 @@ CompletionTree completion_tree(const CLI::App& app) {
   CompletionTree tree;
   tree.name = app.get_name();
   tree.help = app.get_description();
+  tree.footer = app.get_footer();
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;
     (option->get_positional() ? tree.positionals : tree.options).push_back(word_of(*option));

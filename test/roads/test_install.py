@@ -10,7 +10,6 @@ import pytest
 import machine as m
 
 PROGRAM = m.BUILD / "sandtrap"
-MANUAL = m.ROOT / "packaging/man/sandtrap.8"
 UNITS = sorted((m.ROOT / "packaging/systemd").glob("*.service"))
 
 
@@ -19,6 +18,11 @@ def folder():
     path = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-install-"))
     yield path
     shutil.rmtree(path)
+
+
+def make_install(destdir, prefix):
+    m.run("make", "--no-print-directory", "install", f"DESTDIR={destdir}", f"PREFIX={prefix}", "--assume-old=build",
+          cwd=m.ROOT)
 
 
 def commands_of(words=()):
@@ -34,30 +38,44 @@ def commands_of(words=()):
     return found or {words: options}
 
 
-def commands_in_the_manual():
+def commands_in(manual):
     found, current = {}, None
-    for line in MANUAL.read_text().splitlines():
+    for line in manual.splitlines():
         if line.startswith(".SS "):
             current = tuple(re.match(r"((?:[a-z-]+ ?)+)", line[4:]).group(1).split())
             found[current] = set()
         elif line.startswith(".SH "):
             current = None
         elif current and line.startswith(r".B \-\-"):
-            found[current].add(re.match(r"\.B (\S+)", line).group(1).replace("\\", ""))
+            found[current].add(re.match(r"\.B ([a-z\\-]+)", line).group(1).replace("\\", ""))
     return found
 
 
-def test_the_manual_says_what_help_says():
-    told, real = commands_in_the_manual(), commands_of()
-    assert sorted(told) == sorted(real), "commands of packaging/man/sandtrap.8 and of --help"
-    for command, options in real.items():
-        assert told[command] == options, f"options of `sandtrap {' '.join(command)}`"
+@pytest.fixture(scope="module")
+def installed():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sandtrap-installed-"))
+    make_install(path, "/usr")
+    yield path / "usr"
+    shutil.rmtree(path)
 
 
-def test_the_manual_is_well_formed():
-    warned = subprocess.run(["man", "--warnings", "-l", MANUAL], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            timeout=60)
-    assert warned.returncode == 0 and not warned.stderr, warned.stderr
+def test_the_manual_says_what_help_says(installed):
+    told, real = commands_in((installed / "share/man/man8/sandtrap.8").read_text()), commands_of()
+    assert ("serve",) in real and "--role" in real[("serve",)] and len(real) > 10, real
+    assert told == real
+
+
+def test_the_manual_is_well_formed(installed):
+    shown = subprocess.run(["man", "--warnings", "-l", installed / "share/man/man8/sandtrap.8"], timeout=60, text=True,
+                           stdin=subprocess.DEVNULL, capture_output=True)
+    assert shown.returncode == 0 and not shown.stderr, shown.stderr
+    assert "sandtrap serve" in shown.stdout and "@" not in shown.stdout
+
+
+def test_the_completions_are_installed(installed):
+    for shell, file in (("bash", "bash-completion/completions/sandtrap"), ("zsh", "zsh/vendor-completions/_sandtrap"),
+                        ("fish", "fish/vendor_completions.d/sandtrap.fish")):
+        assert (installed / "share" / file).read_text() == m.run(PROGRAM, "completion", shell).stdout
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -74,8 +92,7 @@ def test_a_unit_is_no_more_exposed_than_documented(unit, folder):
 
 
 def test_make_install_honours_prefix_and_destdir_and_keeps_the_configuration(folder):
-    install = ["make", "--no-print-directory", "install", f"DESTDIR={folder}", "PREFIX=/opt/trap", "--assume-old=build"]
-    m.run(*install, cwd=m.ROOT)
+    make_install(folder, "/opt/trap")
     prefix = folder / "opt/trap"
     assert {path.name for path in folder.iterdir()} == {"opt", "etc"}
     assert "ExecStart=/opt/trap/bin/sandtrap serve" in (prefix / "lib/systemd/system/sandtrap-gate.service").read_text()
@@ -89,7 +106,7 @@ def test_make_install_honours_prefix_and_destdir_and_keeps_the_configuration(fol
     config = folder / "etc/sandtrap/config.yaml"
     m.run(prefix / "bin/sandtrap", "check", config)
     config.write_text(config.read_text() + "# mine\n")
-    m.run(*install, cwd=m.ROOT)
+    make_install(folder, "/opt/trap")
     assert config.read_text().endswith("# mine\n")
 
 
