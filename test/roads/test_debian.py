@@ -73,7 +73,7 @@ def purge(debian, before):
     assert "keeps the event log" in out
     after = debian.files()
     kept = "var/lib/sandtrap"
-    known = (f"{kept}/events.jsonl", f"{kept}/logs", f"{kept}/recordings", f"{kept}/preserved")
+    known = (f"{kept}/events.jsonl", f"{kept}/logs", f"{kept}/recordings", f"{kept}/preserved", f"{kept}/cases")
     ours = "etc/ssh/sshd_config.d/port.conf"  # the operator's: take_port_22
     left = {path for path in after if path not in before and path not in (kept, ours) and not path.startswith(known)}
     assert not left, f"purging left {sorted(left)}"
