@@ -119,6 +119,6 @@ def test_the_image_has_the_libraries_of_the_program():
     needed = re.findall(r"NEEDED\s+(\S+)", m.run("objdump", "-p", PROGRAM).stdout)
     places = dict(re.findall(r"^\s*(\S+) => (\S+) ", m.run("ldd", PROGRAM).stdout, re.M))
     real = [pathlib.Path(places[name]).resolve() for name in needed if name in places]
-    owners = {line.split(":")[0] for line in m.run("dpkg", "-S", *[f"*/{path.name}" for path in real]).stdout.splitlines()}
+    owners = {line.split(":")[0] for line in m.run("dpkg", "-S", *[f"*/{path.parent.name}/{path.name}" for path in real]).stdout.splitlines()}
     listed = set((m.ROOT / "containers/runtime-packages.txt").read_text().split())
     assert len(real) > 5 and owners - {"libc6", "libgcc-s1", "libstdc++6", "libcrypt1"} <= listed, owners - listed
