@@ -14,6 +14,7 @@
 #include "app/host_keys.h"
 #include "app/listening.h"
 #include "app/port_loan.h"
+#include "app/reloading.h"
 #include "app/supervisor.h"
 #include "config/document.h"
 #include "config/persona.h"
@@ -21,51 +22,10 @@
 namespace sandtrap::app {
 namespace {
 
-// What the supervisor itself works with: a change of it needs a restart of everything, so running
-// roles and those started later must go on with the old values.
-void keep_fixed(const config::Settings& running, config::Settings& next) {
-  next.data_dir = running.data_dir;
-  next.run_dir = running.run_dir;
-  next.server.listen = running.server.listen;
-  next.server.host_key_dir = running.server.host_key_dir;
-  next.server.moduli_file = running.server.moduli_file;
-  next.server.persona = running.server.persona;
-  next.server.persona_revision = running.server.persona_revision;
-  next.server.persona_file = running.server.persona_file;
-  next.server.persona_document = running.server.persona_document;
-  next.server.legacy = running.server.legacy;
-  next.server.gates = running.server.gates;
-  next.server.gate_user = running.server.gate_user;
-  next.server.scribe_user = running.server.scribe_user;
-}
-
 // The warden alone decides logins and talks to the engine: only it gets to see their settings.
 std::string text_for(RoleKind role, const config::Settings& settings) {
   const bool all = role == RoleKind::kWarden;
   return config::dump(settings, all ? config::Audience::kEveryone : config::Audience::kGate);
-}
-
-bool reload(const std::string& file, config::Settings& running, base::Log& log) {
-  auto next = read_configuration(file);
-  if (!next) {
-    log.error("SIGHUP: the configuration has the problems above; the old one stays in use");
-    return false;
-  }
-  config::Settings wanted = *next;
-  keep_fixed(running, *next);
-  const auto fixed = config::changed_keys(*next, wanted);
-  const auto changed = config::changed_keys(running, *next);
-  if (!fixed.empty()) {
-    log.warn("SIGHUP: sandtrap must be started anew for: {}", fmt::join(fixed, ", "));
-  }
-  if (changed.empty()) {
-    log.info("SIGHUP: nothing else has changed");
-    return false;
-  }
-  log.info("SIGHUP: changed: {}", fmt::join(changed, ", "));
-  running = std::move(*next);
-  log.set_level(log_level(running));
-  return true;
 }
 
 std::string how_to_try(const std::string& listen) {
@@ -139,9 +99,14 @@ SupervisorPlan plan_for(const ServeOptions& options,
   plan.roles = roles_to_start(options, *settings);
   if (options.role) plan.link_folder = settings->run_dir;
   plan.settings_text = [settings](RoleKind role) { return text_for(role, *settings); };
-  plan.reload = [settings, file = configuration_file(options.config), &log] {
-    return reload(file, *settings, log);
-  };
+  const auto reloading =
+      std::make_shared<Reloading>(settings, configuration_file(options.config), log);
+  plan.reload = [reloading] { return reloading->read(); };
+  plan.settle = [reloading](bool good) { reloading->settle(good); };
+  // Where the warden is another program's, so is the trial.
+  if (!options.role || *options.role == RoleKind::kWarden) {
+    plan.to_verify = [reloading] { return reloading->to_verify(); };
+  }
   plan.on_ready = [settings, role = options.role, &log](const std::string& detail) {
     if (!role) return announce(*settings, detail, log);
     fmt::print(stderr, "sandtrap {} ready\n", name(*role));

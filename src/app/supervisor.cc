@@ -137,6 +137,10 @@ void Supervisor::reap() {
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid < 0 && errno == EINTR) continue;
     if (pid <= 0) return;
+    if (pid == verifier_) {
+      verified(status);
+      continue;
+    }
     const auto child = std::find_if(children_.begin(), children_.end(),
                                     [pid](const auto& c) { return c->pid == pid; });
     if (child != children_.end()) ended(**child, status);

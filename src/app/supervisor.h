@@ -38,8 +38,15 @@ struct SupervisorPlan {
   base::Fd lender;          // whose end is the end of `listening`; may be none
   std::string link_folder;  // not empty: roles are started one by one and meet at sockets in here
 
-  std::function<std::string(RoleKind)> settings_text;       // what a role of this kind may know
-  std::function<bool()> reload;                             // SIGHUP; true: settings_text has news
+  std::function<std::string(RoleKind)> settings_text;  // what a role of this kind may know
+  // SIGHUP; true: there are new settings, which are not in use yet.
+  std::function<bool()> reload;
+  // Those that a sandbox must be attacked with before they are; none: containment is as it was.
+  std::function<std::optional<std::string>()> to_verify = [] { return std::nullopt; };
+  std::vector<std::string> verify_arguments = {"sandtrap", "verify", "--quick", "--config",
+                                               "/proc/self/fd/4"};  // kSettingsFd
+  // True: settings_text has them from now on; false: they are forgotten.
+  std::function<void(bool good)> settle = [](bool) {};
   std::function<void(const std::string& detail)> on_ready;  // once; the warden's words
   std::function<std::chrono::seconds()> drain_grace;
 
@@ -95,9 +102,12 @@ class Supervisor {
   void watch_lender();
   void on_signal(int number);
   void reload();
+  void verified(int status);
+  void settle(bool good);
   void begin_stop(int exit_code);
   void hurry();
   net::Task<void> stop_all();
+  net::Task<void> see_verifier_off();
   net::Task<void> stop_kind(RoleKind kind, std::chrono::seconds grace,
                             std::chrono::milliseconds bound);
   bool alive(RoleKind kind) const;
@@ -114,6 +124,7 @@ class Supervisor {
   bool announced_ = false;
   bool stopping_ = false;
   unsigned hurries_ = 0;
+  pid_t verifier_ = -1;  // of new settings
   RoleKind stopping_kind_ = RoleKind::kGate;
   base::Instant stop_deadline_;
   int exit_code_ = 0;

@@ -1,5 +1,7 @@
 // supervisor.h: signals, reload, and the ordered end. Gates end first, so that no session loses its
 // sandbox or its recording under it; the scribe ends last, so that every event finds its file.
+#include <sys/wait.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <csignal>
 
@@ -38,8 +40,45 @@ void Supervisor::on_signal(int number) {
   begin_stop(0);
 }
 
+// New settings that change what a sandbox may do are tried on one first, in a process of its own
+// beside everything that runs: what does not hold never comes into use.
 void Supervisor::reload() {
-  if (stopping_ || !plan_.reload()) return;
+  if (stopping_) return;
+  if (verifier_ > 0) {
+    log_.warn("SIGHUP: the settings of the last one are still being verified; try again later");
+    return;
+  }
+  if (!plan_.reload()) return;
+  const auto text = plan_.to_verify();
+  if (!text) return settle(true);
+  const auto file = text_in_memory(*text);
+  base::Result<pid_t> pid = tl::unexpected(base::Error{});
+  if (file) pid = launch({plan_.program, plan_.verify_arguments, -1, file->get(), -1});
+  if (!pid) {
+    log_.error("SIGHUP: the new settings cannot be verified, so the old ones stay in use: {}",
+               file ? pid.error().context : file.error().context);
+    return settle(false);
+  }
+  verifier_ = *pid;
+  log_.info("SIGHUP: a sandbox of the new settings is attacked from inside first");
+}
+
+void Supervisor::verified(int status) {
+  verifier_ = -1;
+  changed_.cancel();
+  const bool held = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (!held) {
+    log_.error(
+        "SIGHUP: a sandbox of the new settings does not hold (verify: {}), so the old ones stay in "
+        "use; `sandtrap verify` shows why",
+        describe_wait_status(status));
+  }
+  settle(held && !stopping_);
+}
+
+void Supervisor::settle(bool good) {
+  plan_.settle(good);
+  if (!good) return;
   for (auto& child : children_) {
     if (child->pid < 0) continue;
     auto text = text_in_memory(plan_.settings_text(child->kind));
@@ -88,6 +127,22 @@ net::Task<void> Supervisor::stop_all() {
   // One second for the ends of its peers to reach it; then it finishes the last recordings.
   co_await stop_kind(RoleKind::kScribe, std::chrono::seconds(1), plan_.scribe_bound);
   links_.reset();
+  co_await see_verifier_off();
+}
+
+// It takes its throw-away folders with it, if it is left the time.
+net::Task<void> Supervisor::see_verifier_off() {
+  stop_deadline_ = base::monotonic_now() + std::chrono::seconds(hurries_ > 1 ? 0 : 30);
+  while (verifier_ > 0) {
+    const base::Duration left = stop_deadline_ - base::monotonic_now();
+    if (left.count() <= 0) {
+      ::kill(verifier_, SIGKILL);
+      stop_deadline_ = base::monotonic_now() + std::chrono::seconds(10);
+      continue;
+    }
+    changed_.expires_after(left);
+    co_await changed_.async_wait(net::use_ec);
+  }
 }
 
 net::Task<void> Supervisor::stop_kind(RoleKind kind, std::chrono::seconds grace,

@@ -41,6 +41,7 @@ class SupervisorTest : public testing::Test {
     plan_.roles = {RoleKind::kScribe, RoleKind::kWarden, RoleKind::kGate};
     plan_.settings_text = [](RoleKind role) { return fmt::format("text-for-{}\n", name(role)); };
     plan_.reload = [] { return true; };
+    plan_.verify_arguments = {"sandtrap", "role", "verify"};
     plan_.on_ready = [this](const std::string& detail) { say("supervisor ready " + detail); };
     plan_.drain_grace = [] { return seconds(7); };
   }
@@ -289,6 +290,24 @@ TEST_F(SupervisorTest, SighupReloadsEveryRole) {
   EXPECT_EQ(expect("gate reload "), "text-for-gate");
   EXPECT_EQ(expect("warden reload "), "text-for-warden");
   EXPECT_EQ(expect("scribe reload "), "text-for-scribe");
+  ::kill(s.supervisor, SIGTERM);
+  EXPECT_EQ(wait_exit(s.supervisor), 0);
+}
+
+TEST_F(SupervisorTest, NewSettingsAreVerifiedBeforeTheyAreUsed) {
+  plan_.to_verify = [] { return std::optional<std::string>("new-settings\n"); };
+  plan_.settle = [this](bool good) { say(good ? "settled good" : "settled bad"); };
+  const Started s = start_all();
+  misbehave("verify.fail");
+  ::kill(s.supervisor, SIGHUP);
+  EXPECT_THAT(expect("verify start "), testing::EndsWith(" new-settings"));
+  EXPECT_EQ(expect("settled "), "bad");
+  behave("verify.fail");
+  ::kill(s.supervisor, SIGHUP);
+  expect("verify start ");
+  EXPECT_EQ(expect("settled "), "good");
+  // The first reload that any role hears of is the second one's.
+  EXPECT_EQ(expect("gate reload "), "text-for-gate");
   ::kill(s.supervisor, SIGTERM);
   EXPECT_EQ(wait_exit(s.supervisor), 0);
 }
