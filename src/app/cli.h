@@ -29,8 +29,8 @@ struct Finished {  // help or version was printed, or the command line was wrong
 using Command =
     std::variant<Finished, ServeOptions, ListenOptions, CheckOptions, PersonasOptions,
                  KeygenOptions, ImageOptions, VerifyOptions, ConfigDocumentOptions,
-                 PolicyTestOptions, SessionsOptions, ReplayOptions, DoctorOptions, RoleOptions,
-                 CasesOptions, CaseOptions, SandboxOptions, CleanupOptions>;
+                 PolicyTestOptions, SessionsOptions, ReplayOptions, DoctorOptions, StatusOptions,
+                 RoleOptions, CasesOptions, CaseOptions, SandboxOptions, CleanupOptions>;
 
 Command parse_command_line(int argc, char** argv);
 

@@ -31,6 +31,15 @@ constexpr const char* kDoctorExamples =
     "\n"
     "Says what this machine has, what follows from it, and what to do; changes nothing. Run it as\n"
     "root to have all of it looked at. Exit status: 0 sandtrap can run, 1 something prevents it.";
+constexpr const char* kStatusExamples =
+    "Examples:\n"
+    "  sandtrap status                            the roles, the ports, the disk, the last error\n"
+    "  sandtrap status --json | jq .disk\n"
+    "  sandtrap status --role gate                in a container of one role: its healthcheck\n"
+    "\n"
+    "Looks from outside and asks no role, so it also answers while one hangs. Exit status: 0 "
+    "every\n"
+    "role runs, its ports are open and the disk has room; 1 otherwise.";
 constexpr const char* kCompletionExamples =
     "Examples:\n"
     "  sandtrap completion bash > /usr/share/bash-completion/completions/sandtrap\n"
@@ -77,6 +86,14 @@ void OperatorCommandLine::add(CLI::App& app) {
   add_config(check, doctor.config);
   check->add_flag("--json", doctor.json, "As a JSON object");
 
+  CLI::App* how = app.add_subcommand("status", "Say how the honeypot on this machine is");
+  how->footer(kStatusExamples);
+  add_config(how, status.config);
+  how->add_option("--role", status.role, "Of this role alone: gate, warden or scribe")
+      ->type_name("ROLE")
+      ->check(CLI::IsMember({"gate", "warden", "scribe"}));
+  how->add_flag("--json", status.json, "As a JSON object");
+
   CLI::App* complete = app.add_subcommand("completion", "Print the completions of a shell");
   complete->footer(kCompletionExamples);
   complete->add_option("shell", completion.shell, "bash, zsh or fish")
@@ -89,6 +106,7 @@ std::optional<Command> OperatorCommandLine::parsed(const CLI::App& app) {
   if (app.got_subcommand("sessions")) return sessions;
   if (app.got_subcommand("replay")) return replay;
   if (app.got_subcommand("doctor")) return doctor;
+  if (app.got_subcommand("status")) return status;
   return std::nullopt;
 }
 

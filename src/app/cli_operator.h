@@ -16,6 +16,7 @@ struct OperatorCommandLine {
   SessionsOptions sessions;
   ReplayOptions replay;
   DoctorOptions doctor;
+  StatusOptions status;
   CompletionOptions completion;
 
   void add(CLI::App& app);

@@ -104,6 +104,12 @@ struct CleanupOptions {
 };
 int cleanup(const CleanupOptions& options);
 
+struct StatusOptions {
+  std::string config, role;  // of this role alone
+  bool json = false;
+};
+int status(const StatusOptions& options);
+
 // Hidden: config/config.example.yaml and docs/configuration.md.
 int print_config_document(bool reference);
 

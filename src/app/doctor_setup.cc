@@ -1,7 +1,5 @@
 // doctor.h: what the configuration asks of this machine.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -21,6 +19,7 @@
 #include "app/folders.h"
 #include "app/installation.h"
 #include "app/listening.h"
+#include "app/locks.h"
 #include "app/printable.h"
 #include "config/value.h"
 #include "net/http_client.h"
@@ -58,12 +57,10 @@ std::string field(const std::string& body, std::string_view key) {
   return text != nullptr && text->is_string() ? printable(std::string(text->get_string())) : "?";
 }
 
-// Whether a supervisor of ours holds the lock of this role.
+// Whether a supervisor of ours runs with these folders.
 bool is_running(const config::Settings& settings) {
   for (const char* role : {"gate", "warden", "scribe"}) {
-    const std::string path = fmt::format("{}/{}.lock", settings.run_dir, role);
-    const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) return true;
+    if (is_locked(fmt::format("{}/{}.lock", settings.run_dir, role))) return true;
   }
   return false;
 }

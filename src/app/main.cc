@@ -20,6 +20,7 @@ struct Run {
   int operator()(const PolicyTestOptions& o) const { return test_policy(o); }
   int operator()(const SessionsOptions& o) const { return list_sessions(o); }
   int operator()(const ReplayOptions& o) const { return replay(o); }
+  int operator()(const StatusOptions& o) const { return status(o); }
   int operator()(const DoctorOptions& o) const { return doctor(o); }
   int operator()(const CasesOptions& o) const { return list_cases(o); }
   int operator()(const CaseOptions& o) const { return case_command(o); }
