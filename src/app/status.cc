@@ -113,7 +113,7 @@ Status gather_status(const config::Settings& s, const std::string& role) {
   Status out;
   for (const char* name : {"gate", "warden", "scribe"}) {
     if (!role.empty() && role != name) continue;
-    out.roles.push_back({name, is_locked(fmt::format("{}/{}.process.lock", s.run_dir, name))});
+    out.roles.push_back({name, role_runs(s.run_dir, name)});
   }
   if (role.empty() || role == "gate") {
     for (const std::string& address : s.server.listen) {

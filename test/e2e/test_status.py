@@ -1,0 +1,36 @@
+"""`sandtrap status`: how it is, from outside, and an exit status for a healthcheck."""
+import json
+import os
+import signal
+import subprocess
+
+from honeypot import BINARY, wait_until
+
+
+def status(pot, *words):
+    done = subprocess.run([BINARY, "status", "--json", "--config", pot.config, *words], capture_output=True, timeout=30)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_status_follows_the_roles_and_its_exit_status_says_whether_all_is_well(fresh):
+    pot = fresh(size=0)
+    code, told = status(pot)
+    assert code == 0 and told["healthy"] and told["roles"] == {"gate": True, "warden": True, "scribe": True}, told
+    assert told["ports"] == {f"127.0.0.1:{pot.port}": True} and told["last_error"] is None
+    assert told["disk"]["free"] > told["disk"]["least"] and told["logs"]["files"] == 1
+    opened = len(pot.events("connection.opened"))
+    assert status(pot)[0] == 0 and len(pot.events("connection.opened")) == opened  # nobody is disturbed
+    pot.process.send_signal(signal.SIGSTOP)  # so that nobody starts it again
+    try:
+        os.kill(pot.role_pids()["scribe"], signal.SIGKILL)
+        wait_until(lambda: not status(pot)[1]["roles"]["scribe"], 10, "the scribe is missed")
+        code, told = status(pot)
+        assert code == 1 and not told["healthy"]
+        assert status(pot, "--role", "gate")[0] == 0
+        assert status(pot, "--role", "scribe")[0] == 1
+    finally:
+        pot.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: status(pot)[0] == 0, 20, "all is well again")
+    assert pot.stop() == 0
+    code, told = status(pot)
+    assert code == 1 and not any(told["roles"].values()) and not any(told["ports"].values())
