@@ -11,6 +11,9 @@ sandbox::OciOptions oci_options(const config::Settings& s) {
   sandbox::OciOptions options;
   options.runtime = s.oci.runtime;
   options.image = s.oci.image;
+  for (const config::PoolImage& one : s.container_pool.images) {
+    if (!one.image.empty()) options.images.push_back(one.image);
+  }
   options.data_dir = s.data_dir;
   options.run_dir = s.run_dir;
   options.userns_base = s.oci.userns_base;

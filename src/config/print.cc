@@ -107,6 +107,19 @@ std::string print_rules(const std::vector<LoginRule>& rules) {
   return fmt::format("[{}]", fmt::join(parts, ", "));
 }
 
+std::string print_images(const std::vector<PoolImage>& images) {
+  std::vector<std::string> parts;
+  for (const PoolImage& one : images) {
+    std::string text = fmt::format("{{name: {}", yaml_text(one.name));
+    if (!one.image.empty()) text += ", image: " + yaml_text(one.image);
+    text += fmt::format(", weight: {}", one.weight);
+    if (!one.users.empty()) text += ", users: " + print_list(one.users);
+    if (!one.sources.empty()) text += ", sources: " + print_list(one.sources);
+    parts.push_back(text + "}");
+  }
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
 }  // namespace
 
 std::string allowed(const Type& type) {
@@ -151,6 +164,11 @@ std::string allowed(const Type& type) {
                 "a list of up to 1000 {name, user, user_regex, password, password_regex, method, "
                 "source, key_type, action: allow or deny, on_try, probability, sticky}");
           },
+          [](const PoolImagesType&) {
+            return std::string(
+                "a list of up to 16 {name, image, weight: 1 to 1000, users: globs, sources: "
+                "networks}");
+          },
           [](const CredentialsType&) {
             return std::string("a list of {user: TEXT, password: TEXT, deny: true or false}");
           },
@@ -186,6 +204,7 @@ std::string print(const Type& type, const Settings& settings) {
             return std::string(sticky_names()[static_cast<std::size_t>(t.get(copy))]);
           },
           [&](const LoginRulesType& t) { return print_rules(t.get(copy)); },
+          [&](const PoolImagesType& t) { return print_images(t.get(copy)); },
           [&](const CredentialsType& t) { return print_credentials(t.get(copy)); },
       },
       type);

@@ -128,6 +128,14 @@ class Reader {
     t.get(out_) = read_rules(node_, problems_);
   }
 
+  void operator()(const PoolImagesType& t) {
+    if (node_.kind != Node::Kind::kSequence) return wrong(node_, "is not a list");
+    if (node_.items.size() > kMaxPoolImages) {
+      return wrong(node_, fmt::format("has more than {} items", kMaxPoolImages));
+    }
+    t.get(out_) = read_images(node_, problems_);
+  }
+
   void operator()(const TextListType& t) {
     if (node_.kind != Node::Kind::kSequence) return wrong(node_, "is not a list");
     if (node_.items.size() < t.min || node_.items.size() > t.max) {

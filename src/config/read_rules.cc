@@ -1,4 +1,4 @@
-// table.h: the login rules from their nodes.
+// table.h: login rules and images from their nodes.
 #include "config/read_rules.h"
 
 #include <fmt/format.h>
@@ -34,16 +34,16 @@ void regex(Entry& entry, std::string_view name, std::string& out) {
   out = value->text;
 }
 
-void sources(Entry& entry, std::vector<std::string>& out) {
-  const Node* value = entry.find("source");
+void networks(Entry& entry, std::string_view name, std::vector<std::string>& out) {
+  const Node* value = entry.find(name);
   if (value == nullptr) return;
-  entry.texts("source", TextRule::kAny, kMaxAlternatives, out);
+  entry.texts(name, TextRule::kAny, kMaxAlternatives, out);
   const bool list = value->kind == Node::Kind::kSequence;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Node& at = list && i < value->items.size() ? value->items[i] : *value;
     const auto network = parse_network(out[i]);
     if (!network) {
-      entry.wrong(at, fmt::format("source {}; allowed: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
+      entry.wrong(at, fmt::format("{} {}; allowed: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32", name,
                                   network.error().context));
     }
   }
@@ -89,7 +89,7 @@ LoginRule read_rule(const Node& node, std::size_t number, Problems& problems) {
   entry.texts("password", TextRule::kAny, kMaxAlternatives, rule.passwords);
   regex(entry, "password_regex", rule.password_regex);
   entry.choices("method", {"password", "keyboard-interactive", "publickey", "none"}, rule.methods);
-  sources(entry, rule.sources);
+  networks(entry, "source", rule.sources);
   entry.texts("key_type", TextRule::kAny, kMaxAlternatives, rule.key_types);
   const auto action = entry.choice("action", {"deny", "allow"});
   rule.allow = action == 1U;
@@ -122,6 +122,30 @@ std::vector<LoginRule> read_rules(const Node& node, Problems& problems) {
     }
   }
   return rules;
+}
+
+std::vector<PoolImage> read_images(const Node& node, Problems& problems) {
+  constexpr std::uint32_t kMaxWeight = 1000;
+  std::vector<PoolImage> images;
+  for (const Node& item : node.items) {
+    PoolImage image;
+    Entry entry(item, fmt::format("container_pool.images[{}]", images.size() + 1), problems);
+    if (!entry.good()) continue;
+    entry.text("name", TextRule::kName, image.name);
+    entry.text("image", TextRule::kAny, image.image);
+    std::optional<std::uint32_t> weight;
+    entry.count("weight", 1, kMaxWeight, weight);
+    image.weight = weight.value_or(1);
+    entry.texts("users", TextRule::kAny, kMaxAlternatives, image.users);
+    networks(entry, "sources", image.sources);
+    entry.finish();
+    if (image.name.empty()) entry.wrong(item, "has no name; allowed: name: NAME");
+    for (const PoolImage& other : images) {
+      if (other.name == image.name) entry.wrong(item, "an image with this name came before");
+    }
+    images.push_back(std::move(image));
+  }
+  return images;
 }
 
 }  // namespace sandtrap::config

@@ -102,9 +102,24 @@ struct Forwarding {  // forwarding:
   bool operator==(const Forwarding&) const = default;
 };
 
+inline constexpr std::size_t kMaxPoolImages = 16;
+
+// One of container_pool.images.
+struct PoolImage {
+  std::string name;
+  std::string image;  // folder (oci) or reference (docker); empty: the engine's own
+  std::uint32_t weight = 1;
+  std::vector<std::string> users, sources;  // globs, networks; empty: any
+  bool operator==(const PoolImage&) const = default;
+};
+
 struct ContainerPool {         // container_pool:
   std::string engine = "oci";  // oci | docker | fake
   std::uint32_t size = 3;
+  std::uint32_t size_max = 12;
+  std::chrono::seconds warm_max_age{6 * 3600};
+  std::vector<PoolImage> images;
+  std::chrono::seconds status_interval{60};
   std::uint32_t max_total = 50;
   std::uint32_t refill_concurrency = 2;
   std::uint32_t claim_queue = 64;

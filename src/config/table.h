@@ -81,13 +81,16 @@ struct StickyType {
 struct LoginRulesType {
   Member<std::vector<LoginRule>> get;
 };
+struct PoolImagesType {
+  Member<std::vector<PoolImage>> get;
+};
 struct CredentialsType {
   Member<std::vector<Credential>> get;
 };
 
 using Type = std::variant<TextType, BoolType, CountType, OptionalCountType, RealType, SizeType,
                           SecondsType, MillisecondsType, TextListType, StartupsType, PublicKeysType,
-                          CredentialsType, StickyType, LoginRulesType>;
+                          CredentialsType, StickyType, LoginRulesType, PoolImagesType>;
 
 struct Key {
   std::string_view section;  // "" at the top level

@@ -24,6 +24,23 @@ std::vector<Key> pool_keys() {
        "Docker Engine; `fake` isolates nothing and is for tests."},
       {"container_pool", "size", CountType{in<kP, &P::size>, 0, 10'000},
        "Sandboxes kept ready at all times; no more than max_total."},
+      {"container_pool", "size_max", CountType{in<kP, &P::size_max>, 0, 10'000},
+       "While attackers come faster than sandboxes start, more than `size` are kept ready, up to "
+       "this many; less than `size` means `size`."},
+      {"container_pool", "warm_max_age",
+       SecondsType{in<kP, &P::warm_max_age>, seconds{10}, 365 * kDay},
+       "One that has been ready for this long (give or take a fifth) is replaced: a machine that "
+       "nobody has touched for days looks like one."},
+      {"container_pool", "images", PoolImagesType{in<kP, &P::images>},
+       "Several guest images, as in [{name: web, image: /srv/web/rootfs, weight: 3}, {name: db, "
+       "image: /srv/db/rootfs, users: [postgres, \"mysql*\"]}]. The first entry whose users or "
+       "sources fit an attacker is his; for others one of those without is drawn by weight. "
+       "`image` is a folder for `oci`, a reference for `docker`; left out, the engine's own image. "
+       "Ready sandboxes are shared out by weight.",
+       false},
+      {"container_pool", "status_interval",
+       SecondsType{in<kP, &P::status_interval>, seconds{1}, kDay},
+       "An event pool.status is written this often if something changed."},
       {"container_pool", "max_total", CountType{in<kP, &P::max_total>, 1, 100'000},
        "Sandboxes altogether, ready and in use; beyond that a login finds a believable refusal."},
       {"container_pool", "refill_concurrency", CountType{in<kP, &P::refill_concurrency>, 1, 256},

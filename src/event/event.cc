@@ -219,6 +219,24 @@ void fields(JsonLine& line, const SandboxRemoved& e) {
   line.text("sandbox", e.sandbox);
   line.text("reason", e.reason);
 }
+void fields(JsonLine& line, const PoolStatus& e) {
+  line.text("engine", e.engine);
+  line.flag("failing", e.failing);
+  line.number("warm", e.warm);
+  line.number("target", e.target);
+  line.number("starting", e.starting);
+  line.number("total", e.total);
+  line.number("waiting", e.waiting);
+  line.number("arrivals_per_hour", e.arrivals_per_hour);
+  line.number("start_ms", e.start_ms);
+  line.number("started", e.started);
+  line.number("failed", e.failed);
+  line.number("claimed", e.claimed);
+  line.number("claimed_warm", e.claimed_warm);
+  line.number("refused", e.refused);
+  line.number("recycled", e.recycled);
+  line.list("images", e.images);
+}
 void fields(JsonLine& line, const RecordingFinished& e) {
   line.text("path", e.path);
   line.number("size", e.size);

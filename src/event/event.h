@@ -187,7 +187,14 @@ struct SandboxPreserved {             // sandbox.preserved
 };
 struct SandboxRemoved {
   std::string sandbox, reason;
-};                          // sandbox.removed (destroyed or retention)
+};                   // sandbox.removed (destroyed or retention)
+struct PoolStatus {  // pool.status
+  std::string engine;
+  bool failing;
+  std::uint64_t warm, target, starting, total, waiting, arrivals_per_hour, start_ms;
+  std::uint64_t started, failed, claimed, claimed_warm, refused, recycled;  // since the start
+  std::vector<std::string> images;
+};
 struct RecordingFinished {  // recording.finished
   std::string path;         // relative to the data folder
   std::uint64_t size;
@@ -231,8 +238,8 @@ using Body =
                  SignalSent, ChannelRequestSeen, ChannelClosed, ForwardAttempt, GlobalRequestSeen,
                  SandboxReady, SandboxClaimed, SandboxReleased, CaseOpened, CaseJoined,
                  SandboxFrozen, SandboxThawed, SandboxEvicted, SandboxRestored, SandboxNotRestored,
-                 SandboxPreserved, SandboxRemoved, RecordingFinished, RecordingRemoved, LogRotated,
-                 LogRemoved, DiskSpace, IpcDenied, ErrorRaised>;
+                 SandboxPreserved, SandboxRemoved, PoolStatus, RecordingFinished, RecordingRemoved,
+                 LogRotated, LogRemoved, DiskSpace, IpcDenied, ErrorRaised>;
 
 std::string_view type_name(const Body& body);  // "connection.opened", …
 // One JSON object with trailing '\n': {"time":…,"event":…,"sensor":…,"session":…,…}. Never fails.

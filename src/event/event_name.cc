@@ -62,6 +62,7 @@ std::string_view type_name(const Body& body) {
           [](const SandboxNotRestored&) -> View { return "sandbox.not_restored"; },
           [](const SandboxPreserved&) -> View { return "sandbox.preserved"; },
           [](const SandboxRemoved&) -> View { return "sandbox.removed"; },
+          [](const PoolStatus&) -> View { return "pool.status"; },
           [](const RecordingFinished&) -> View { return "recording.finished"; },
           [](const RecordingRemoved&) -> View { return "recording.removed"; },
           [](const LogRotated&) -> View { return "log.rotated"; },

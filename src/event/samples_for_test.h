@@ -51,6 +51,7 @@ inline std::vector<Body> samples_with_text(const std::string& t) {
       SandboxNotRestored{t, t, t},
       SandboxPreserved{t, t, t, 1, {t, t}, {t}},
       SandboxRemoved{t, t},
+      PoolStatus{t, false, 3, 3, 0, 5, 0, 12, 900, 5, 0, 4, 4, 0, 0, {t}},
       RecordingFinished{t, 1, t, t, t, 2, 0, t, true},
       RecordingRemoved{t, 1, t},
       LogRotated{t, 1, 2},

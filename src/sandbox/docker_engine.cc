@@ -34,7 +34,7 @@ DockerOptions completed(DockerOptions options) {
 
 DockerContainer container_for(const DockerContext& context, std::string id, Limits limits) {
   DockerContainer container;
-  container.image = context.options.image;
+  container.image = limits.image.empty() ? context.options.image : limits.image;
   container.runtime = context.options.runtime;
   container.instance = context.options.instance;
   container.sandbox = std::move(id);

@@ -31,6 +31,8 @@ struct Limits {                               // every number is a setting (sect
   std::vector<std::string> capabilities;  // without CAP_; all others dropped
   bool no_new_privileges = true;
   std::string hostname = "localhost";  // drawn per sandbox by the pool
+  // OCI: the folder of the guest's root file system, Docker: a reference; empty: the engine's own.
+  std::string image;
 };
 
 struct Terminal {
@@ -72,7 +74,7 @@ class Process {
 
 struct Label {                                                       // written on what is preserved
   std::string sandbox, case_id, source_ip, created, claimed, ended;  // ISO 8601
-  std::string hostname;  // a restored sandbox has it again
+  std::string hostname, image;  // a restored sandbox has them again
   std::vector<std::string> sessions, recordings;
 };
 

@@ -41,7 +41,7 @@ Task<base::Result<Capabilities>> FakeEngine::prepare() {
   co_return capabilities;
 }
 
-Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::create(std::string id, Limits) {
+Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::create(std::string id, Limits limits) {
   const auto shared = shared_;
   const unsigned attempt = ++shared->counts.creates;
   shared->counts.creating_most =
@@ -50,6 +50,9 @@ Task<base::Result<std::unique_ptr<Sandbox>>> FakeEngine::create(std::string id, 
   --shared->counts.creating_now;
   if (asked_to_fail(shared->options.create_fails, attempt)) {
     co_return base::fail(base::Errc::kUnavailable, "fake: create was told to fail");
+  }
+  if (!limits.image.empty() && limits.image == shared->options.missing_image) {
+    co_return base::fail(base::Errc::kNotFound, "fake: there is no image " + limits.image);
   }
   const std::string directory = shared->options.root + "/" + id;
   std::error_code error;

@@ -26,6 +26,7 @@ struct FakeOptions {
   std::function<std::string()> account_script;
   std::string sftp_server = "/usr/lib/openssh/sftp-server";
   std::chrono::milliseconds create_delay{0}, verify_delay{0}, exec_delay{0};
+  std::string missing_image;        // sandboxes of it cannot be created
   std::uint64_t memory = 4U << 20;  // what memory() says
   // Asked with the number of the attempt (from 1); true: this one fails.
   std::function<bool(unsigned)> create_fails, verify_fails, exec_fails;

@@ -71,6 +71,7 @@ std::string to_json(const Label& label) {
   out["claimed"] = label.claimed;
   out["ended"] = label.ended;
   out["hostname"] = label.hostname;
+  if (!label.image.empty()) out["image"] = label.image;
   out["sessions"] = strings(label.sessions);
   out["recordings"] = strings(label.recordings);
   return json::serialize(out) + "\n";
@@ -92,6 +93,7 @@ base::Result<Label> label_from_json(std::string_view text) {
   label.claimed = fields.text("claimed");
   label.ended = fields.text("ended");
   label.hostname = fields.text("hostname");
+  label.image = fields.text("image");
   label.sessions = fields.texts("sessions");
   label.recordings = fields.texts("recordings");
   if (!fields.good) return base::fail(base::Errc::kInvalid, "label: a value has the wrong type");

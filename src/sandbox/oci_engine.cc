@@ -63,6 +63,7 @@ Task<base::Result<Capabilities>> OciEngine::prepare() {
   question.image = s.options.image;
   question.userns_base = s.options.userns_base;
   question.paths = {s.options.data_dir, s.options.run_dir};
+  question.paths.insert(question.paths.end(), s.options.images.begin(), s.options.images.end());
   auto host = examine_host(question);
   if (!host) co_return tl::unexpected(host.error());
   s.host = std::move(*host);
@@ -100,6 +101,11 @@ Task<base::Result<OciEngine::Started>> OciEngine::start(std::string id, Limits l
   OciShared& s = *shared_;
   MountPlan plan;
   plan.image = s.host.image;
+  if (!limits.image.empty()) {
+    auto other = find_oci_image(limits.image, {}, s.options.userns_base);
+    if (!other) co_return tl::unexpected(other.error());
+    plan.image = *other;
+  }
   if (disk == Disk::kFresh) plan.template_disk = s.template_disk(limits.disk_bytes);
   plan.disk = s.disk(id);
   plan.root = s.host.root;

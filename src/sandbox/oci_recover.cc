@@ -76,6 +76,7 @@ Task<base::Result<Leftover>> OciEngine::restore(std::string reference, std::stri
   if (::rename(kept.c_str(), s.disk(id).c_str()) != 0)
     co_return base::fail_errno("restore " + id + ": move the disk", errno);
   if (!label->hostname.empty()) limits.hostname = label->hostname;
+  limits.image = label->image;  // its disk is a layer over that one
   auto init = co_await start(id, std::move(limits), Disk::kOwn);
   if (!init) {
     co_await stop_container(shared_, id, nullptr);

@@ -6,11 +6,12 @@
 namespace sandtrap::warden {
 
 net::Task<base::Result<SlotRef>> ClaimQueue::wait(std::size_t limit, Deadline deadline,
-                                                  std::shared_ptr<const Interest> interest) {
+                                                  std::shared_ptr<const Interest> interest,
+                                                  ImageWish wish) {
   if (waiters_.size() >= limit) co_return base::fail(base::Errc::kLimit, "claim queue is full");
   auto executor = co_await net::asio::this_coro::executor;
   auto waiter = std::make_shared<Waiter>(
-      Waiter{net::asio::steady_timer(executor, deadline), std::move(interest), std::nullopt});
+      Waiter{net::asio::steady_timer(executor, deadline), std::move(interest), wish, std::nullopt});
   waiters_.push_back(waiter);
   co_await waiter->timer.async_wait(net::use_ec);
   if (waiter->answer) co_return *std::move(waiter->answer);
@@ -19,18 +20,31 @@ net::Task<base::Result<SlotRef>> ClaimQueue::wait(std::size_t limit, Deadline de
 }
 
 bool ClaimQueue::grant(const SlotRef& slot) {
-  while (!waiters_.empty()) {
-    const std::shared_ptr<Waiter> first = std::move(waiters_.front());
-    waiters_.pop_front();
-    first->timer.cancel();
-    if (first->interest && first->interest->lost) {
-      first->answer = base::fail(base::Errc::kClosed, "the session ended");
+  const std::size_t image = slot ? slot->image : 0;
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    const std::shared_ptr<Waiter> one = *it;
+    const bool lost = one->interest && one->interest->lost;
+    if (!lost && !accepts(one->wish, image)) {
+      ++it;
       continue;
     }
-    first->answer = slot;
-    return true;
+    it = waiters_.erase(it);
+    one->timer.cancel();
+    if (!lost) {
+      one->answer = slot;
+      return true;
+    }
+    one->answer = base::fail(base::Errc::kClosed, "the session ended");
   }
   return false;
+}
+
+std::vector<ImageWish> ClaimQueue::wishes() const {
+  std::vector<ImageWish> out;
+  for (const std::shared_ptr<Waiter>& one : waiters_) {
+    if (!one->interest || !one->interest->lost) out.push_back(one->wish);
+  }
+  return out;
 }
 
 void ClaimQueue::fail_all(const base::Error& error) {

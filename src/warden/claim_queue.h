@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "net/task.h"
+#include "warden/image_choice.h"
 #include "warden/slot.h"
 
 namespace sandtrap::warden {
@@ -25,17 +26,20 @@ class ClaimQueue {
 
   // kLimit: the queue is full; kTimeout; kClosed: no longer wanted; kUnavailable: fail_all().
   net::Task<base::Result<SlotRef>> wait(std::size_t limit, Deadline deadline,
-                                        std::shared_ptr<const Interest> interest);
-  // Gives `slot` to the first waiter who still wants it; false: there is none.
+                                        std::shared_ptr<const Interest> interest,
+                                        ImageWish wish = {});
+  // Gives `slot` to the first waiter who still wants one of its image; false: there is none.
   bool grant(const SlotRef& slot);
   void fail_all(const base::Error& error);
   std::size_t size() const { return waiters_.size(); }
   bool empty() const { return waiters_.empty(); }
+  std::vector<ImageWish> wishes() const;  // in their order, of those who still wait
 
  private:
   struct Waiter {
     net::asio::steady_timer timer;
     std::shared_ptr<const Interest> interest;
+    ImageWish wish;
     std::optional<base::Result<SlotRef>> answer;
   };
   // Shared with the waiting coroutine: the queue may be destroyed before it is.

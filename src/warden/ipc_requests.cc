@@ -16,7 +16,8 @@ constexpr std::uint32_t kMaxProcesses = 1000;
 constexpr std::size_t kMaxProofs = 8;
 
 Claimant claimant(const Session& session) {
-  return Claimant{session.case_id, session.source_ip, session.id, session.source_port};
+  return Claimant{session.case_id, session.source_ip, session.id, session.source_port,
+                  session.user};
 }
 
 }  // namespace

@@ -20,6 +20,10 @@ PoolSettings pool_settings(const config::Settings& settings) {
   PoolSettings out;
   out.engine = from.engine;
   out.size = std::min(from.size, from.max_total);
+  out.size_max = std::min(std::max(from.size, from.size_max), from.max_total);
+  out.images = from.images;
+  out.warm_max_age = from.warm_max_age;
+  out.status_interval = from.status_interval;
   out.max_total = from.max_total;
   out.refill_concurrency = std::max(from.refill_concurrency, 1U);
   out.claim_queue = from.claim_queue;
@@ -56,11 +60,15 @@ SandboxPool::SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& e
       log_(log),
       tasks_(executor, log),
       life_(settings_.life),
-      backoff_timer_(executor),
       recheck_timer_(executor),
       life_timer_(executor),
+      upkeep_timer_(executor),
+      demand_({settings_.size, settings_.size_max}),
+      images_(settings_.images),
       opened_signal_(executor),
-      gone_signal_(executor) {}
+      gone_signal_(executor) {
+  use_images(settings_.images);
+}
 
 void SandboxPool::open(std::vector<sandbox::Leftover> leftovers) {
   opened_ = true;
@@ -73,31 +81,43 @@ void SandboxPool::open(std::vector<sandbox::Leftover> leftovers) {
   look_after();
   refill();
   tasks_.spawn("pool recheck", recheck_loop());
+  tasks_.spawn("pool upkeep", upkeep_loop());
 }
 
 void SandboxPool::configure(PoolSettings settings) {
+  const bool other_images = settings.images != settings_.images;
   settings_ = std::move(settings);
   life_.configure(settings_.life);
-  while (warm_.size() > settings_.size) {
-    const SlotRef slot = std::move(warm_.front());
-    warm_.pop_front();
-    retire(slot, "pool was made smaller");
-  }
+  demand_.configure({settings_.size, settings_.size_max});
+  if (other_images) use_images(settings_.images);
+  trim(base::monotonic_now(), true);
   look_after();
   refill();
 }
 
-SlotRef SandboxPool::take_warm() {
-  if (warm_.empty()) return nullptr;
-  SlotRef slot = std::move(warm_.front());
-  warm_.pop_front();
+SlotRef SandboxPool::take_warm(const ImageWish& wish) {
+  auto found = std::find_if(warm_.begin(), warm_.end(),
+                            [&](const SlotRef& one) { return one->image == wish.first; });
+  if (found == warm_.end()) {
+    found = std::find_if(warm_.begin(), warm_.end(),
+                         [&](const SlotRef& one) { return accepts(wish, one->image); });
+  }
+  if (found == warm_.end()) return nullptr;
+  SlotRef slot = std::move(*found);
+  warm_.erase(found);
   slot->state = SlotState::kClaimed;
   return slot;
 }
 
-net::Task<base::Result<SlotRef>> SandboxPool::claim(Deadline deadline,
+net::Task<base::Result<SlotRef>> SandboxPool::claim(Claimant who, Deadline deadline,
                                                     std::shared_ptr<const Interest> interest) {
-  if (SlotRef slot = take_warm()) {
+  demand_.arrived(base::monotonic_now());
+  ++counters_.claimed;
+  // The same case draws the same image each time.
+  const auto lot = static_cast<std::uint32_t>(std::hash<std::string>{}(who.case_id));
+  const ImageWish wish = images_.wish(who.user, who.source_ip, lot);
+  if (SlotRef slot = take_warm(wish)) {
+    ++counters_.claimed_warm;
     refill();
     co_return slot;
   }
@@ -105,7 +125,9 @@ net::Task<base::Result<SlotRef>> SandboxPool::claim(Deadline deadline,
     // Counted as a waiter only once wait() runs; refill() then sees the demand.
     net::asio::post(executor_, [this] { refill(); });
   }
-  co_return co_await queue_.wait(settings_.claim_queue, deadline, std::move(interest));
+  auto claimed = co_await queue_.wait(settings_.claim_queue, deadline, std::move(interest), wish);
+  if (!claimed) ++counters_.refused;
+  co_return claimed;
 }
 
 net::Task<base::Result<SlotRef>> SandboxPool::acquire(Claimant who,
@@ -194,7 +216,7 @@ net::Task<base::Result<SlotRef>> SandboxPool::provide(Claimant who, Deadline dea
   SlotRef slot = std::move(*restored);
   if (!slot) {
     warm = !warm_.empty();
-    auto claimed = co_await claim(deadline, interest);
+    auto claimed = co_await claim(who, deadline, interest);
     if (!claimed) {
       unreserve();
       co_return tl::unexpected(claimed.error());

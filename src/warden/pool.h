@@ -1,6 +1,7 @@
-// The sandbox pool: `size` verified warm sandboxes at all times, at most `max_total` altogether, at
-// most one per case. Single-threaded (the warden's loop): a claim is atomic because it takes the
-// sandbox off the warm list and marks it in one step without a suspension in between.
+// The sandbox pool: from `size` to `size_max` verified warm sandboxes, as demand.h says, shared out
+// between the guest images; at most `max_total` altogether, at most one per case. Single-threaded
+// (the warden's loop): a claim is atomic because it takes the sandbox off the warm list and marks
+// it in one step without a suspension in between.
 //
 // A case holds its sandbox by its sessions. When the last one lets go, cases::Life says what comes:
 // it is observed, frozen, at last preserved (or destroyed); a return takes it back from each of
@@ -21,6 +22,8 @@
 #include "config/settings.h"
 #include "event/event_log.h"
 #include "warden/claim_queue.h"
+#include "warden/demand.h"
+#include "warden/image_choice.h"
 #include "warden/slot.h"
 #include "warden/tasks.h"
 
@@ -28,7 +31,10 @@ namespace sandtrap::warden {
 
 struct PoolSettings {
   std::string engine = "fake";
-  std::uint32_t size = 3, max_total = 50, refill_concurrency = 2, claim_queue = 64;
+  std::uint32_t size = 3, size_max = 0, max_total = 50, refill_concurrency = 2, claim_queue = 64;
+  std::vector<config::PoolImage> images;  // none: the engine's own
+  std::chrono::milliseconds warm_max_age{6 * 3600 * 1000}, status_interval{60000};
+  std::chrono::milliseconds upkeep{1000};  // surplus and stale ones are looked for this often
   std::chrono::milliseconds claim_timeout{15000}, start_timeout{30000}, verify_timeout{10000};
   cases::LifeSettings life;
   std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
@@ -43,6 +49,7 @@ PoolSettings pool_settings(const config::Settings& settings);
 struct Claimant {
   std::string case_id, source_ip, session;
   std::uint16_t source_port = 0;
+  std::string user = {};  // logged in as; may decide the image
 };
 
 class SandboxPool {
@@ -91,6 +98,7 @@ class SandboxPool {
   std::size_t starting() const { return starting_; }
   std::size_t waiting() const { return queue_.size(); }
   const PoolSettings& settings() const { return settings_; }
+  event::PoolStatus status(base::Instant now) const;
 
  private:
   struct CaseHold {
@@ -103,9 +111,9 @@ class SandboxPool {
   using Deadline = ClaimQueue::Deadline;
 
   // pool.cc: the claim side
-  net::Task<base::Result<SlotRef>> claim(Deadline deadline,
+  net::Task<base::Result<SlotRef>> claim(Claimant who, Deadline deadline,
                                          std::shared_ptr<const Interest> interest);
-  SlotRef take_warm();
+  SlotRef take_warm(const ImageWish& wish);
   net::Task<base::Result<SlotRef>> provide(Claimant who, Deadline deadline,
                                            std::shared_ptr<const Interest> interest, bool& warm);
   net::Task<base::Status> await_change(CaseHold& hold, std::string case_id, Deadline deadline);
@@ -115,12 +123,14 @@ class SandboxPool {
 
   // pool_fill.cc: making warm ones
   void refill();
-  void order_one();
+  void order_one(std::size_t image);
+  std::vector<ImageStock> stock(base::Instant now) const;
+  void ended_start(Slot& slot);
   net::Task<void> start_one(SlotRef slot);
   void arm(const SlotRef& slot, std::chrono::milliseconds time);
   void started(const SlotRef& slot);
   void start_failed(const SlotRef& slot, const base::Error& error);
-  void back_off(const base::Error& error);
+  void back_off(std::size_t image, const base::Error& error);
   void place(const SlotRef& slot);
   net::Task<void> recheck_loop();
   net::Task<void> recheck(SlotRef slot);
@@ -141,6 +151,12 @@ class SandboxPool {
   bool has_preserved(const std::string& case_id) const;
   SlotRef slot_of(const std::string& case_id) const;
   void changed(const Slot& slot);
+  // pool_upkeep.cc: surplus, stale ones, other images, status
+  net::Task<void> upkeep_loop();
+  void trim(base::Instant now, bool all);
+  void recheck_all();
+  void use_images(const std::vector<config::PoolImage>& images);
+  void report();
 
   // pool_retire.cc: letting go
   void retire(const SlotRef& slot, std::string reason);
@@ -172,9 +188,23 @@ class SandboxPool {
   std::unordered_map<std::string, base::Instant> unrestored_;  // sandboxes: since when
   std::size_t starting_ = 0, retiring_ = 0;
   std::size_t making_way_ = 0;  // who waits for room below max_total for a sandbox of his own
-  unsigned failures_ = 0;       // in a row
-  bool opened_ = false, draining_ = false, ready_ = false, backing_off_ = false;
-  net::asio::steady_timer backoff_timer_, recheck_timer_, life_timer_;
+  bool opened_ = false, draining_ = false, ready_ = false;
+  net::asio::steady_timer recheck_timer_, life_timer_, upkeep_timer_;
+  Demand demand_;
+  ImageChoice images_;
+  struct Supply {  // of one image
+    explicit Supply(const net::asio::any_io_executor& executor) : timer(executor) {}
+    std::uint32_t starting = 0;
+    unsigned failures = 0;  // in a row
+    bool backing_off = false;
+    net::asio::steady_timer timer;
+  };
+  std::vector<std::shared_ptr<Supply>> supplies_;  // by image; shared with their timers
+  struct Counters {
+    std::uint64_t started = 0, failed = 0, claimed = 0, claimed_warm = 0, refused = 0, recycled = 0;
+  } counters_;
+  base::Instant reported_at_{};
+  std::string reported_;  // the line of the last report
   Signal opened_signal_, gone_signal_;
   std::function<void()> on_ready_;
   std::function<void(const sandbox::Label&, const sandbox::Preserved&)> on_preserved_;

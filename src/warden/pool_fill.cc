@@ -1,6 +1,7 @@
 // The pool's supply side: orders sandboxes, verifies them, backs off when the engine fails.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "warden/pool.h"
 
@@ -20,24 +21,55 @@ std::uint32_t draw(base::Entropy& entropy, std::uint32_t below) {
 }  // namespace
 
 void SandboxPool::refill() {
-  if (!opened_ || draining_ || backing_off_) return;
-  // Demand: the warm ones that are missing, and one for each who waits.
-  while (starting_ < settings_.refill_concurrency && total() + making_way_ < settings_.max_total &&
-         warm_.size() + starting_ < settings_.size + queue_.size()) {
-    order_one();
+  if (!opened_ || draining_) return;
+  const base::Instant now = base::monotonic_now();
+  while (starting_ < settings_.refill_concurrency && total() + making_way_ < settings_.max_total) {
+    const auto image = next_image(stock(now), queue_.wishes());
+    if (!image) break;
+    order_one(*image);
+  }
+  // A warm one is of an image that nobody who waits can use.
+  if (queue_.size() > starting_ + retiring_ + to_retire_.size() && !warm_.empty() &&
+      total() >= settings_.max_total) {
+    const SlotRef other = std::move(warm_.front());
+    warm_.pop_front();
+    retire(other, "another image is wanted");
   }
   // An observed sandbox is a kindness to someone who may return: who waits now comes first.
   if (!queue_.empty() && total() >= settings_.max_total) look_after();
 }
 
-void SandboxPool::order_one() {
+// What there is of each image, and its share of what should be warm. A stale one stays until its
+// replacement is there.
+std::vector<ImageStock> SandboxPool::stock(base::Instant now) const {
+  std::vector<ImageStock> out(images_.size());
+  const std::vector<std::uint32_t> shares = images_.shares(demand_.target(now));
+  std::vector<bool> stale(out.size());
+  for (const SlotRef& slot : warm_) {
+    if (slot->image >= out.size()) continue;
+    ++out[slot->image].warm;
+    if (now >= slot->expires) stale[slot->image] = true;
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i].share = shares[i] + (stale[i] ? 1 : 0);
+    out[i].starting = supplies_[i]->starting;
+    out[i].blocked = supplies_[i]->backing_off;
+  }
+  return out;
+}
+
+void SandboxPool::order_one(std::size_t image) {
   auto slot = std::make_shared<Slot>(executor_);
   do {
     slot->id = base::random_id(entropy_, 12);
   } while (slots_.contains(slot->id));
   slot->ordered = base::monotonic_now();
+  slot->image = image;
+  slot->image_name = images_.image(image).name;
+  slot->image_reference = images_.image(image).image;
   slots_.emplace(slot->id, slot);
   ++starting_;
+  ++supplies_[image]->starting;
   tasks_.spawn("start sandbox", start_one(slot));
 }
 
@@ -51,8 +83,9 @@ void SandboxPool::arm(const SlotRef& slot, milliseconds time) {
     const SlotRef late = weak.lock();
     if (error || !late || late->overdue || late->state != SlotState::kStarting) return;
     late->overdue = true;
-    --starting_;
-    back_off(base::Error{base::Errc::kTimeout, "sandbox " + late->id + " did not start in time"});
+    ended_start(*late);
+    back_off(late->image,
+             base::Error{base::Errc::kTimeout, "sandbox " + late->id + " did not start in time"});
   });
 }
 
@@ -64,6 +97,7 @@ net::Task<void> SandboxPool::start_one(SlotRef slot) {
   }
   const std::string hostname = limits.hostname;
   arm(slot, settings_.start_timeout);
+  limits.image = slot->image_reference;
   auto made = co_await engine_.create(slot->id, std::move(limits));
   if (!made) {
     start_failed(slot, made.error());
@@ -85,54 +119,79 @@ net::Task<void> SandboxPool::start_one(SlotRef slot) {
   started(slot);
 }
 
+void SandboxPool::ended_start(Slot& slot) {
+  --starting_;
+  if (slot.image < supplies_.size()) --supplies_[slot.image]->starting;
+}
+
 void SandboxPool::start_failed(const SlotRef& slot, const base::Error& error) {
   slot->deadline.cancel();
   const bool counted = !slot->overdue;
-  if (counted) --starting_;
+  if (counted) ended_start(*slot);
   gone(slot);
-  if (counted && !draining_) back_off(error);
+  if (counted && !draining_) back_off(slot->image, error);
 }
 
-void SandboxPool::back_off(const base::Error& error) {
+// One image that cannot be started does not hold up the others.
+void SandboxPool::back_off(std::size_t image, const base::Error& error) {
+  ++counters_.failed;
   log_.warn("pool: {}", error.context);
   // Best effort: a full backlog is reported by the event log itself.
   (void)events_.emit({}, event::ErrorRaised{"pool", error.context});
-  if (draining_ || backing_off_) return;
+  if (draining_ || image >= supplies_.size() || supplies_[image]->backing_off) return;
+  Supply& supply = *supplies_[image];
   const auto most = std::max(settings_.backoff_first, settings_.backoff_most);
-  const milliseconds full =
-      std::min(milliseconds(settings_.backoff_first.count() << std::min(failures_, 16U)), most);
-  ++failures_;
+  const milliseconds full = std::min(
+      milliseconds(settings_.backoff_first.count() << std::min(supply.failures, 16U)), most);
+  ++supply.failures;
   // Half of it is drawn: several sensors must not hammer one engine in step.
   const auto half = std::max<std::int64_t>(full.count() / 2, 1);
   const milliseconds pause(half + draw(entropy_, static_cast<std::uint32_t>(half) + 1));
-  backing_off_ = true;
-  backoff_timer_.expires_after(pause);
-  backoff_timer_.async_wait([this](boost::system::error_code aborted) {
-    if (aborted) return;
-    backing_off_ = false;
-    refill();
-  });
+  supply.backing_off = true;
+  supply.timer.expires_after(pause);
+  supply.timer.async_wait(
+      [this, weak = std::weak_ptr<Supply>(supplies_[image])](boost::system::error_code aborted) {
+        const std::shared_ptr<Supply> mine = weak.lock();
+        if (aborted || !mine) return;
+        mine->backing_off = false;
+        refill();
+      });
+  if (supply.failures == 1) report();
 }
 
 void SandboxPool::started(const SlotRef& slot) {
-  --starting_;
-  failures_ = 0;
+  ended_start(*slot);
+  ++counters_.started;
+  const bool recovered =
+      slot->image < supplies_.size() && std::exchange(supplies_[slot->image]->failures, 0) > 0;
   const base::Instant now = base::monotonic_now();
   slot->created = base::wall_now();
   slot->checked = now;
   const auto micros =
       std::chrono::duration_cast<std::chrono::microseconds>(now - slot->ordered).count();
   emit(*slot, event::SandboxReady{slot->id, settings_.engine, static_cast<std::uint64_t>(micros)});
+  demand_.started(now - slot->ordered);
+  // A fifth more or less: sandboxes that were made together do not all go at once.
+  const auto age = settings_.warm_max_age.count();
+  const auto fifth = std::max<std::int64_t>(std::min<std::int64_t>(age / 5, UINT32_MAX / 2), 1);
+  slot->expires =
+      now + milliseconds(age - fifth + draw(entropy_, static_cast<std::uint32_t>(2 * fifth)));
   log_.debug("pool: sandbox {} is ready after {} us", slot->id, micros);
   place(slot);
   if (!ready_) {
     ready_ = true;
     if (on_ready_) on_ready_();
   }
+  if (recovered) {
+    // An engine that was away may have taken the warm ones with it.
+    recheck_all();
+    report();
+  }
   refill();
 }
 
 void SandboxPool::place(const SlotRef& slot) {
+  if (slot->image == kNoImage) return retire(slot, "other images are configured");
   slot->state = SlotState::kClaimed;
   if (queue_.grant(slot)) return;
   slot->state = SlotState::kWarm;

@@ -147,7 +147,7 @@ net::Task<base::Status> SandboxPool::make_way(Deadline deadline) {
   ++making_way_;
   while (total() >= settings_.max_total && !draining_ && Clock::now() < deadline) {
     const bool comes = retiring_ + to_retire_.size() >= making_way_;
-    if (const SlotRef warm = comes ? nullptr : take_warm()) {
+    if (const SlotRef warm = comes ? nullptr : take_warm({})) {
       retire(warm, "its place is needed");
     } else {
       look_after();
@@ -168,6 +168,7 @@ net::Task<base::Result<SlotRef>> SandboxPool::restore(Claimant who) {
   const cases::SandboxNote kept = book_.find(who.case_id)->sandbox;
   auto slot = std::make_shared<Slot>(executor_);
   slot->id = kept.id;
+  slot->image = kNoImage;  // it is in use: never warm again
   slot->ordered = base::monotonic_now();
   slot->created = slot->claimed = base::wall_now();
   if (!slots_.emplace(slot->id, slot).second) co_return SlotRef();
@@ -219,6 +220,7 @@ net::Task<base::Status> SandboxPool::start_again(SlotRef slot, std::string refer
   if (!made) co_return tl::unexpected(made.error());
   slot->sandbox = std::move(made->sandbox);
   slot->hostname = made->label.hostname;
+  slot->image_reference = made->label.image;
   slot->sessions = made->label.sessions;
   slot->recordings = made->label.recordings;
   const base::Status verified = co_await slot->sandbox->verify();

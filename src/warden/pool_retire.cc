@@ -27,6 +27,7 @@ sandbox::Label label_of(const Slot& slot, bool ended) {
   label.hostname = slot.hostname;
   label.sessions = slot.sessions;
   label.recordings = slot.recordings;
+  label.image = slot.image_reference;
   return label;
 }
 
@@ -163,6 +164,8 @@ void SandboxPool::adopt(sandbox::Leftover leftover) {
   slot->case_id = leftover.label.case_id;
   slot->source_ip = leftover.label.source_ip;
   slot->hostname = leftover.label.hostname;
+  slot->image = kNoImage;  // it is in use: never warm again
+  slot->image_reference = leftover.label.image;
   slot->sessions = std::move(leftover.label.sessions);
   slot->recordings = std::move(leftover.label.recordings);
   slot->state = SlotState::kClaimed;
@@ -187,8 +190,9 @@ void SandboxPool::adopt(sandbox::Leftover leftover) {
 net::Task<bool> SandboxPool::drain(Clock::time_point deadline) {
   draining_ = true;
   recheck_timer_.cancel();
-  backoff_timer_.cancel();
   life_timer_.cancel();
+  upkeep_timer_.cancel();
+  for (const auto& supply : supplies_) supply->timer.cancel();
   opened_signal_.notify();
   for (ClaimQueue* queue : {&queue_, &places_}) {
     queue->fail_all(base::Error{base::Errc::kUnavailable, "the pool is draining"});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,6 +21,8 @@ namespace sandtrap::warden {
 // Whether a claimed one is in use, observed or frozen: cases::Life knows.
 enum class SlotState { kStarting, kWarm, kClaimed, kRetiring };
 
+inline constexpr std::size_t kNoImage = SIZE_MAX;
+
 struct Slot {
   explicit Slot(const net::asio::any_io_executor& executor)
       : deadline(executor), labelled(executor) {}
@@ -29,6 +32,9 @@ struct Slot {
   std::unique_ptr<sandbox::Sandbox> sandbox;  // null while it is created
   bool overdue = false;                       // missed a deadline while starting
   base::Instant ordered, checked;
+  base::Instant expires;  // while warm: to be replaced then
+  std::size_t image = 0;  // of the pool's; kNoImage once the settings have others
+  std::string image_name, image_reference;
   base::WallTime created, claimed;
   std::string case_id, source_ip, hostname;
   bool drop = false;                               // nothing of it is to be kept
