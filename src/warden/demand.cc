@@ -7,7 +7,7 @@ namespace sandtrap::warden {
 namespace {
 
 // Seconds after which an arrival weighs 1/e.
-constexpr double kFast = 15, kSlow = 300;
+constexpr double kFast = 5, kSlow = 300;
 // Share of a new measurement in the start time. A slower one counts for more: to be caught with too
 // few warm costs an attacker, one too many costs some memory.
 constexpr double kSlower = 0.5, kQuicker = 0.1;
