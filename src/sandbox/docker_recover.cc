@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <set>
 
 #include "base/instant.h"
+#include "net/task.h"
 #include "sandbox/docker_engine.h"
 #include "sandbox/docker_profile.h"
 #include "sandbox/docker_sandbox.h"
@@ -16,6 +18,9 @@ namespace sandtrap::sandbox {
 namespace json = boost::json;
 namespace fs = std::filesystem;
 namespace {
+
+constexpr int kListAttempts = 10;
+constexpr std::chrono::seconds kListPause{2};
 
 struct Found {  // a container of ours
   std::string container, sandbox, state;
@@ -78,6 +83,14 @@ Task<std::vector<Leftover>> DockerEngine::recover() {
   const auto context = context_;
   std::vector<Leftover> leftovers;
   auto found = co_await list_containers(*context);
+  // What is not found would be taken for lost.
+  boost::asio::steady_timer pause(context->executor);
+  for (int attempt = 1; !found && attempt < kListAttempts; ++attempt) {
+    context->log.warn("docker: cannot look for leftovers: {}", found.error().context);
+    pause.expires_after(kListPause);
+    co_await pause.async_wait(net::use_ec);
+    found = co_await list_containers(*context);
+  }
   if (!found) {
     context->log.error("docker: cannot look for leftovers: {}", found.error().context);
     co_return leftovers;

@@ -14,40 +14,6 @@ constexpr std::size_t kMaxLabelled = 1000;  // sessions and recordings named in 
 
 }  // namespace
 
-PoolSettings pool_settings(const config::Settings& settings) {
-  const config::ContainerPool& from = settings.container_pool;
-  const config::Container& box = settings.container;
-  PoolSettings out;
-  out.engine = from.engine;
-  out.size = std::min(from.size, from.max_total);
-  out.size_max = std::min(std::max(from.size, from.size_max), from.max_total);
-  out.images = from.images;
-  out.warm_max_age = from.warm_max_age;
-  out.status_interval = from.status_interval;
-  out.max_total = from.max_total;
-  out.refill_concurrency = std::max(from.refill_concurrency, 1U);
-  out.claim_queue = from.claim_queue;
-  out.claim_timeout = from.claim_timeout;
-  out.start_timeout = from.start_timeout;
-  out.verify_timeout = from.verify_timeout;
-  out.life.observe = settings.cases.observe;
-  out.life.keep = settings.cases.keep;
-  out.life.max_running = settings.cases.max_running;
-  out.life.max_frozen = settings.cases.max_frozen;
-  out.life.max_frozen_memory = settings.cases.max_frozen_memory;
-  out.preserve = settings.preservation.enabled;
-  out.limits.memory_bytes = box.memory_bytes;
-  out.limits.cpus = box.cpus;
-  out.limits.pids = box.pids;
-  out.limits.disk_bytes = box.disk_bytes;
-  out.limits.file_size_bytes = box.file_size_bytes;
-  out.limits.open_files = box.open_files;
-  out.limits.capabilities = box.capabilities;
-  out.limits.no_new_privileges = box.no_new_privileges;
-  out.hostnames = box.hostnames;
-  return out;
-}
-
 SandboxPool::SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& engine,
                          PoolSettings settings, cases::Table& cases, event::EventLog& events,
                          base::Entropy& entropy, base::Log& log)
@@ -130,11 +96,24 @@ net::Task<base::Result<SlotRef>> SandboxPool::claim(Claimant who, Deadline deadl
   co_return claimed;
 }
 
+// False: not by then.
+net::Task<bool> SandboxPool::await_opening(Deadline deadline) {
+  net::asio::steady_timer timer(executor_, deadline);
+  timer.async_wait([this](boost::system::error_code aborted) {
+    if (!aborted) opened_signal_.notify();
+  });
+  while (!opened_ && !draining_ && Clock::now() < deadline) co_await opened_signal_.wait();
+  co_return opened_ || draining_;
+}
+
 net::Task<base::Result<SlotRef>> SandboxPool::acquire(Claimant who,
                                                       std::shared_ptr<const Interest> interest) {
   const base::Instant begun = base::monotonic_now();
   const Deadline deadline = Clock::now() + settings_.claim_timeout;
-  while (!opened_ && !draining_) co_await opened_signal_.wait();
+  if (!co_await await_opening(deadline)) {
+    ++counters_.refused;
+    co_return base::fail(base::Errc::kTimeout, "the engine is away");
+  }
 
   for (;;) {
     if (draining_) co_return base::fail(base::Errc::kUnavailable, "the pool is draining");

@@ -113,6 +113,7 @@ class SandboxPool {
   // pool.cc: the claim side
   net::Task<base::Result<SlotRef>> claim(Claimant who, Deadline deadline,
                                          std::shared_ptr<const Interest> interest);
+  net::Task<bool> await_opening(Deadline deadline);
   SlotRef take_warm(const ImageWish& wish);
   net::Task<base::Result<SlotRef>> provide(Claimant who, Deadline deadline,
                                            std::shared_ptr<const Interest> interest, bool& warm);

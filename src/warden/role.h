@@ -43,6 +43,7 @@ class Role {
 
  private:
   // role.cc: the life of the role
+  net::Task<base::Result<sandbox::Capabilities>> prepare_engine();
   net::Task<void> prepare();
   net::Task<std::vector<Kept>> scan();
   void reconcile(const std::vector<sandbox::Leftover>& leftovers, const std::vector<Kept>& kept);

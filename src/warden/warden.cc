@@ -8,6 +8,7 @@
 namespace sandtrap::warden {
 namespace {
 
+constexpr int kExitFailure = 1;
 constexpr int kExitConfig = 78;  // EX_CONFIG of sysexits.h: trying again would not help
 
 }  // namespace
@@ -31,7 +32,8 @@ int run(const config::Settings& settings, base::Fd control, const EngineFactory&
   }
   if (const auto held = verify_at_start(settings, *engine, loop, log); !held) {
     log.error("{}", held.error().context);
-    return kExitConfig;
+    const bool away = held.error().code == base::Errc::kUnavailable;  // the engine
+    return away ? kExitFailure : kExitConfig;
   }
   Role role(settings, loop, *engine, std::move(*keys), std::move(control), log);
   role.start();

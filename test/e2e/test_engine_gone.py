@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
@@ -32,20 +33,40 @@ def answers(pot, source):
     return done.stdout == b"here\n"
 
 
+def visit(pot, command, source, password):
+    done = pot.ssh(command, source=source, password=password, timeout=60)
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
 def outlives(pot, take_away, bring_back, network):
+    """A case with its own password and files, one that comes meanwhile, and a warden that is killed meanwhile."""
     pot.start()
+    owner = f"127.0.{network}.1"
     try:
-        assert answers(pot, f"127.0.{network}.1")
+        for password, wanted in (("wrong1", None), ("wrong2", None), ("Own!secret", "mine\n")):
+            assert visit(pot, "echo mine > /root/left; cat /root/left", owner, password) == wanted
+        case, sandbox = pot.events("login.succeeded")[-1]["case"], pot.events("sandbox.claimed")[-1]["sandbox"]
+        pot.wait_event("sandbox.released", 10)
         take_away()
         # The warm one may still serve; once it is used up, a believable refusal.
         refused = sum(not answers(pot, f"127.0.{network}.{i}") for i in range(2, 5))
         assert refused >= 1
         hp.wait_until(lambda: any(e["failing"] for e in pot.events("pool.status")), 60, "the failure in pool.status")
-        began = {role: pid for role, pid in pot.role_pids().items()}
+        before = pot.role_pids()
+        os.kill(before["warden"], signal.SIGKILL)
+        hp.wait_until(lambda: pot.role_pids().get("warden") not in (None, before["warden"]), 20, "another warden")
+        assert pot.ssh("true", source=f"127.0.{network}.9", password="no-such", timeout=60).returncode == 255
+        answers(pot, f"127.0.{network}.10")
+        during = pot.role_pids()
         bring_back()
-        hp.wait_until(lambda: not pot.events("pool.status")[-1]["failing"], 90, "starts that work again")
-        hp.wait_until(lambda: answers(pot, f"127.0.{network}.{int(time.monotonic()) % 200 + 20}"), 60, "a machine again")
-        assert pot.role_pids() == began, "no role was restarted"
+        hp.wait_until(lambda: answers(pot, f"127.0.{network}.{int(time.monotonic()) % 200 + 20}"), 90, "a machine again")
+        assert pot.role_pids() == during, "no role ended for want of an engine"
+        # His password, his machine, his file.
+        assert visit(pot, "true", owner, "not-his") is None
+        hp.wait_until(lambda: visit(pot, "cat /root/left", owner, "Own!secret") == "mine\n", 60, "his file")
+        assert pot.events("login.succeeded")[-1]["case"] == case
+        assert pot.events("sandbox.claimed")[-1]["sandbox"] == sandbox
+        assert not pot.events("sandbox.not_restored")
     finally:
         bring_back()
         pot.stop()
@@ -60,7 +81,7 @@ def quick(pot):
 
 def test_a_runtime_that_fails_for_a_while(tmp_path):
     wrapper = failing_runtime(tmp_path)
-    pot = quick(hp.Honeypot("oci", size=1, extra=f"oci:\n  runtime: {wrapper}\n"))
+    pot = quick(hp.Honeypot("oci", size=1, linger="300s", keep="1h", extra=f"oci:\n  runtime: {wrapper}\n"))
     outlives(pot, lambda: (tmp_path / "gone").touch(), lambda: (tmp_path / "gone").unlink(missing_ok=True), 12)
 
 
@@ -73,7 +94,7 @@ def test_a_docker_engine_that_is_stopped_and_started(monkeypatch):
     assert started.returncode == 0, started.stderr
     monkeypatch.setattr(hp, "DOCKER_SOCKET", started.stdout.strip())
     try:
-        outlives(quick(hp.Honeypot("docker", size=1)),
+        outlives(quick(hp.Honeypot("docker", size=1, linger="300s", keep="1h")),
                  lambda: subprocess.run([TOOL, "stop", folder], check=True, capture_output=True, timeout=120),
                  lambda: subprocess.run([TOOL, "start", folder], check=True, capture_output=True, timeout=120), 13)
     finally:
