@@ -115,6 +115,7 @@ std::string print_images(const std::vector<PoolImage>& images) {
     text += fmt::format(", weight: {}", one.weight);
     if (!one.users.empty()) text += ", users: " + print_list(one.users);
     if (!one.sources.empty()) text += ", sources: " + print_list(one.sources);
+    if (!one.personas.empty()) text += ", personas: " + print_list(one.personas);
     parts.push_back(text + "}");
   }
   return fmt::format("[{}]", fmt::join(parts, ", "));
@@ -167,7 +168,7 @@ std::string allowed(const Type& type) {
           [](const PoolImagesType&) {
             return std::string(
                 "a list of up to 16 {name, image, weight: 1 to 1000, users: globs, sources: "
-                "networks}");
+                "networks, personas: globs}");
           },
           [](const CredentialsType&) {
             return std::string("a list of {user: TEXT, password: TEXT, deny: true or false}");

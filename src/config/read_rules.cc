@@ -138,6 +138,7 @@ std::vector<PoolImage> read_images(const Node& node, Problems& problems) {
     image.weight = weight.value_or(1);
     entry.texts("users", TextRule::kAny, kMaxAlternatives, image.users);
     networks(entry, "sources", image.sources);
+    entry.texts("personas", TextRule::kAny, kMaxAlternatives, image.personas);
     entry.finish();
     if (image.name.empty()) entry.wrong(item, "has no name; allowed: name: NAME");
     for (const PoolImage& other : images) {

@@ -110,6 +110,7 @@ struct PoolImage {
   std::string image;  // folder (oci) or reference (docker); empty: the engine's own
   std::uint32_t weight = 1;
   std::vector<std::string> users, sources;  // globs, networks; empty: any
+  std::vector<std::string> personas;        // globs; the image is used with these alone
   bool operator==(const PoolImage&) const = default;
 };
 

@@ -35,6 +35,7 @@ std::vector<Key> pool_keys() {
        "Several guest images, as in [{name: web, image: /srv/web/rootfs, weight: 3}, {name: db, "
        "image: /srv/db/rootfs, users: [postgres, \"mysql*\"]}]. The first entry whose users or "
        "sources fit an attacker is his; for others one of those without is drawn by weight. "
+       "One with `personas` is only used where server.persona is among them. "
        "`image` is a folder for `oci`, a reference for `docker`; left out, the engine's own image. "
        "Ready sandboxes are shared out by weight.",
        false},

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "config/pattern.h"
+#include "base/glob.h"
 
 namespace sandtrap::warden {
 
@@ -16,13 +16,13 @@ ImageChoice::ImageChoice(const std::vector<config::PoolImage>& images) {
     }
     images_.push_back(std::move(image));
   }
-  if (images_.empty()) images_.push_back({config::PoolImage{"default", "", 1, {}, {}}, {}});
+  if (images_.empty()) images_.push_back({config::PoolImage{"default", "", 1, {}, {}, {}}, {}});
 }
 
 bool ImageChoice::meets(const Image& image, std::string_view user,
                         std::string_view source_ip) const {
   const config::PoolImage& wanted = image.settings;
-  const auto glob = [&](const std::string& one) { return config::glob_match(one, user); };
+  const auto glob = [&](const std::string& one) { return base::glob_match(one, user); };
   if (!wanted.users.empty() && std::none_of(wanted.users.begin(), wanted.users.end(), glob)) {
     return false;
   }

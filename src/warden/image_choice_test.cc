@@ -5,14 +5,16 @@
 
 #include <numeric>
 
+#include "warden/pool.h"
+
 namespace sandtrap::warden {
 namespace {
 
 std::vector<config::PoolImage> three() {
-  return {{"db", "/db", 1, {"postgres", "mysql*"}, {}},
-          {"lab", "/lab", 2, {}, {"192.0.2.0/24"}},
-          {"web", "/web", 3, {}, {}},
-          {"old", "/old", 1, {}, {}}};
+  return {{"db", "/db", 1, {"postgres", "mysql*"}, {}, {}},
+          {"lab", "/lab", 2, {}, {"192.0.2.0/24"}, {}},
+          {"web", "/web", 3, {}, {}, {}},
+          {"old", "/old", 1, {}, {}, {}}};
 }
 
 TEST(ImageChoice, TheFirstWhoseConditionsAreMetIsHis) {
@@ -20,6 +22,18 @@ TEST(ImageChoice, TheFirstWhoseConditionsAreMetIsHis) {
   EXPECT_EQ(choice.wish("postgres", "198.51.100.1", 0).acceptable, 1U);
   EXPECT_EQ(choice.wish("mysql2", "192.0.2.1", 0).first, 0U);
   EXPECT_EQ(choice.wish("root", "192.0.2.1", 0).acceptable, 2U);
+}
+
+TEST(ImageChoice, AnImageOfOtherPersonasIsNotThere) {
+  config::Settings settings;
+  settings.server.persona = "ubuntu-22.04";
+  settings.container_pool.images = three();
+  settings.container_pool.images[0].personas = {"debian-*"};
+  settings.container_pool.images[2].personas = {"debian-12", "ubuntu-*"};
+  const ImageChoice choice(pool_settings(settings).images);
+  ASSERT_EQ(choice.size(), 3U);
+  EXPECT_EQ(choice.image(0).name, "lab");
+  EXPECT_EQ(choice.image(1).name, "web");
 }
 
 TEST(ImageChoice, OthersDrawByWeightAmongTheOpenOnes) {

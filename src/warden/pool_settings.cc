@@ -1,9 +1,24 @@
 // What the settings of the configuration mean for the pool.
 #include <algorithm>
 
+#include "base/glob.h"
 #include "warden/pool.h"
 
 namespace sandtrap::warden {
+
+namespace {
+
+// What logs in to an Ubuntu on the wire must not land in a Debian.
+std::vector<config::PoolImage> images_for(std::vector<config::PoolImage> images,
+                                          const std::string& persona) {
+  std::erase_if(images, [&](const config::PoolImage& one) {
+    const auto fits = [&](const std::string& glob) { return base::glob_match(glob, persona); };
+    return !one.personas.empty() && std::none_of(one.personas.begin(), one.personas.end(), fits);
+  });
+  return images;
+}
+
+}  // namespace
 
 PoolSettings pool_settings(const config::Settings& settings) {
   const config::ContainerPool& from = settings.container_pool;
@@ -12,7 +27,7 @@ PoolSettings pool_settings(const config::Settings& settings) {
   out.engine = from.engine;
   out.size = std::min(from.size, from.max_total);
   out.size_max = std::min(std::max(from.size, from.size_max), from.max_total);
-  out.images = from.images;
+  out.images = images_for(from.images, settings.server.persona);
   out.warm_max_age = from.warm_max_age;
   out.status_interval = from.status_interval;
   out.max_total = from.max_total;

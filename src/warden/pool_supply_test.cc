@@ -139,7 +139,7 @@ TEST(PoolSupply, WithoutRoomForAReplacementAStaleOneGoesFirst) {
 
 PoolSettings with_images() {
   PoolSettings s = settings_of(4, 4);
-  s.images = {{"db", "/images/db", 1, {"postgres"}, {}}, {"web", "/images/web", 3, {}, {}}};
+  s.images = {{"db", "/images/db", 1, {"postgres"}, {}, {}}, {"web", "/images/web", 3, {}, {}, {}}};
   return s;
 }
 
@@ -184,7 +184,7 @@ TEST(PoolSupply, OtherImagesReplaceTheWarmOnes) {
   Rig rig(settings_of(2, 2));
   ASSERT_TRUE(rig.until([&] { return rig.pool.warm() == 2; }));
   PoolSettings s = settings_of(2, 2);
-  s.images = {{"web", "/images/web", 1, {}, {}}};
+  s.images = {{"web", "/images/web", 1, {}, {}, {}}};
   rig.pool.configure(s);
   ASSERT_TRUE(rig.until([&] { return warm_of(rig, "web: 2 of 2") == 1 && rig.pool.total() == 2; }));
 }
