@@ -56,7 +56,7 @@ TEST(ImageChoice, WithoutImagesThereIsTheEnginesOwn) {
 }
 
 TEST(ImageChoice, WhoFitsNoImageGetsAny) {
-  const ImageChoice choice({{"db", "/db", 1, {"postgres"}, {}}});
+  const ImageChoice choice({{"db", "/db", 1, {"postgres"}, {}, {}}});
   EXPECT_EQ(choice.wish("root", "192.0.2.1", 0).acceptable, kAnyImage);
 }
 
@@ -72,7 +72,7 @@ TEST(ImageChoiceProperty, SharesAddUp) {
     std::vector<config::PoolImage> images;
     const int count = *rc::gen::inRange(1, 17);
     for (int i = 0; i < count; ++i) {
-      images.push_back({"x", "", *rc::gen::inRange(1U, 1001U), {}, {}});
+      images.push_back({"x", "", *rc::gen::inRange(1U, 1001U), {}, {}, {}});
     }
     const std::uint32_t total = *rc::gen::inRange(0U, 1000U);
     const auto shares = ImageChoice(images).shares(total);

@@ -169,7 +169,7 @@ TEST(PoolLifeProperty, EveryCaseFindsItsOwnAndNothingIsLost) {
     const auto running = *rc::gen::inRange<std::size_t>(1, 4);
     const auto frozen = *rc::gen::inRange<std::size_t>(0, 3);
     const auto steps =
-        *rc::gen::resize(30, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 1000)));
+        *rc::gen::resize(20, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 1000)));
     PoolSettings settings =
         life_settings(std::chrono::milliseconds(*rc::gen::inRange(0, 3)),
                       std::chrono::milliseconds(*rc::gen::inRange(0, 8)), running, frozen);
