@@ -16,10 +16,10 @@
 namespace sandtrap::sandbox {
 
 struct OciOptions {
-  std::string runtime;            // path or name; empty: runc, else crun
-  std::string image;              // empty: find_oci_image()'s places
+  std::string runtime;              // path or name; empty: runc, else crun
+  std::string image;                // empty: find_oci_image()'s places
   std::vector<std::string> images;  // others that sandboxes may ask for (Limits::image)
-  std::string data_dir, run_dir;  // run_dir: short, private, lost at a reboot
+  std::string data_dir, run_dir;    // run_dir: short, private, lost at a reboot
   std::uint32_t userns_base = 200000, userns_size = 65536;
   std::uint64_t disk_bytes = 1ULL << 30;  // of the disk that prepare() makes ready
   std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};

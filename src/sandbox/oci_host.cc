@@ -143,19 +143,43 @@ base::Result<HostFacts> examine_host(const HostQuestion& question) {
   return facts;
 }
 
-void remove_cgroups(const std::string& parent, bool kill) {
+namespace {
+
+std::vector<fs::path> hierarchies() {
   std::error_code error;
   std::vector<fs::path> roots{kCgroups};
   for (const auto& entry : fs::directory_iterator(kCgroups, error))
     if (entry.is_directory(error)) roots.push_back(entry.path());
-  for (const fs::path& root : roots) {
+  return roots;
+}
+
+bool kill_members(const fs::path& group) {
+  std::ifstream procs(group / "cgroup.procs");
+  bool any = false;
+  for (pid_t pid = 0; procs >> pid;) any = (pid > 1 && ::kill(pid, SIGKILL) == 0) || any;
+  return any;
+}
+
+}  // namespace
+
+bool end_cgroup(const std::string& path) {
+  bool any = false;
+  for (const fs::path& root : hierarchies()) {
+    const fs::path group = root / path.substr(1);
+    any = kill_members(group) || any;
+    ::rmdir(group.c_str());  // fails while there is a process in it
+  }
+  return any;
+}
+
+void remove_cgroups(const std::string& parent, bool kill) {
+  std::error_code error;
+  for (const fs::path& root : hierarchies()) {
     const fs::path base = root / parent.substr(1);
     if (!fs::is_directory(base, error)) continue;
     for (const auto& entry : fs::directory_iterator(base, error)) {
       if (!entry.is_directory(error)) continue;
-      std::ifstream procs(entry.path() / "cgroup.procs");
-      for (pid_t pid = 0; kill && procs >> pid;)
-        if (pid > 1) ::kill(pid, SIGKILL);
+      if (kill) kill_members(entry.path());
       ::rmdir(entry.path().c_str());  // busy: the next start removes it
     }
     ::rmdir(base.c_str());

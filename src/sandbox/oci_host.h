@@ -38,5 +38,8 @@ base::Result<std::string> find_runtime(const std::string& configured);
 // Removes the control groups below `parent` ("/st-…") in every hierarchy, and `parent` itself;
 // `kill` ends what still runs in them.
 void remove_cgroups(const std::string& parent, bool kill);
+// Kills what runs in the control group "/st-…/<id>"; removes it once nothing does. False: there was
+// nothing to kill.
+bool end_cgroup(const std::string& path);
 
 }  // namespace sandtrap::sandbox

@@ -65,6 +65,11 @@ std::string reason(const base::Fd& report, const std::string& log) {
   return last_message(read_file(log));
 }
 
+std::string how(const ExitResult& exit) {
+  const bool killed = exit.kind == ExitResult::Kind::kSignal;
+  return (killed ? " (killed by signal " : " (exit status ") + std::to_string(exit.value) + ")";
+}
+
 // /dev/null as seen through a read-only mount: it swallows writes, but nobody can change its owner
 // or mode. crun (up to at least 1.8) gives the standard streams to the container's root, which then
 // could take the whole machine's /dev/null away (chmod of /proc/1/fd/0 or of its own /dev/null).
@@ -172,7 +177,7 @@ Task<base::Result<std::shared_ptr<Child>>> OciRuntime::launch(const Command& com
   }
   const ExitResult exit = *(*runtime)->result();
   if (exit.kind != ExitResult::Kind::kStatus || exit.value != 0)
-    co_return base::fail(base::Errc::kUnavailable, reason(report, command.log));
+    co_return base::fail(base::Errc::kUnavailable, reason(report, command.log) + how(exit));
   const std::string digits = read_file(command.pid_file);
   pid_t pid = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), pid);

@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "net/task.h"
 #include "sandbox/guest_login.h"
 #include "sandbox/label.h"
 #include "sandbox/loop_disk.h"
@@ -212,6 +215,13 @@ Task<void> stop_container(std::shared_ptr<OciShared> shared, std::string id,
   }
   if (auto removed = co_await shared->runtime->remove(id); !removed)
     shared->log.warn("sandbox {}: {}", id, removed.error().context);
+  // A runtime that was killed at its work may have started the container and not noted it.
+  boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor);
+  const auto until = std::chrono::steady_clock::now() + kDeathLimit;
+  while (end_cgroup(shared->cgroups + "/" + id) && std::chrono::steady_clock::now() < until) {
+    pause.expires_after(std::chrono::milliseconds(10));
+    co_await pause.async_wait(net::use_ec);
+  }
   std::error_code error;
   fs::remove_all(shared->bundle(id), error);
   shared->children.sweep();
