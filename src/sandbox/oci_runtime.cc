@@ -66,8 +66,8 @@ std::string reason(const base::Fd& report, const std::string& log) {
 }
 
 std::string how(const ExitResult& exit) {
-  const bool killed = exit.kind == ExitResult::Kind::kSignal;
-  return (killed ? " (killed by signal " : " (exit status ") + std::to_string(exit.value) + ")";
+  const char* what = exit.kind == ExitResult::Kind::kSignal ? " (signal " : " (exit status ";
+  return what + std::to_string(exit.value) + ")";
 }
 
 // /dev/null as seen through a read-only mount: it swallows writes, but nobody can change its owner
