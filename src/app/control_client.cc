@@ -11,13 +11,9 @@
 #include "warden/control.h"
 
 namespace sandtrap::app {
-namespace {
 
-constexpr time_t kPatience = 300;  // seconds; a cleanup removes many disks
-
-}  // namespace
-
-base::Result<std::string> ask_warden(const std::string& run_dir, const std::string& request) {
+base::Result<std::string> ask_warden(const std::string& run_dir, const std::string& request,
+                                     std::chrono::seconds patience) {
   const std::string path = warden::control_path(run_dir);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -27,8 +23,9 @@ base::Result<std::string> ask_warden(const std::string& run_dir, const std::stri
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const base::Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!fd) return base::fail_errno("socket", errno);
-  const timeval limit{kPatience, 0};
+  const timeval limit{patience.count(), 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED) {
       return base::fail(base::Errc::kUnavailable, "no sandtrap is running (" + path + ")");

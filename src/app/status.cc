@@ -19,6 +19,7 @@
 #include "app/colours.h"
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "app/control_client.h"
 #include "app/locks.h"
 #include "app/printable.h"
 #include "base/fd.h"
@@ -33,6 +34,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxFiles = 200'000;  // so that it never takes long
 constexpr off_t kTail = 1 << 20;              // of events.jsonl
+constexpr std::chrono::seconds kPatience{3};  // with the warden
 
 Usage usage_of(const std::string& folder, std::uint64_t limit) {
   Usage out;
@@ -102,6 +104,38 @@ json::object to_json(const Usage& usage) {
           {"incomplete", usage.more}};
 }
 
+json::object figures_of(const Status& status) {
+  boost::system::error_code error;
+  const auto value = json::parse(status.warden, error);
+  return error || !value.is_object() ? json::object() : value.get_object();
+}
+
+// "engine … failing" is the operator's first question, budgets the second.
+std::string warden_rows(const json::object& figures, bool colours) {
+  const auto number = [](const json::object& from, std::string_view key) {
+    const json::value* value = from.if_contains(key);
+    return value != nullptr && value->is_number() ? value->to_number<std::uint64_t>() : 0;
+  };
+  std::string out;
+  if (const auto* pool = figures.if_contains("pool"); pool != nullptr && pool->is_object()) {
+    const json::object& at = pool->get_object();
+    const json::value* failing = at.if_contains("failing");
+    const bool fails = failing != nullptr && failing->is_bool() && failing->get_bool();
+    out += fmt::format("{:12}  {} warm of {}, {} starting, {} in all, {} wait{}\n", "pool",
+                       number(at, "warm"), number(at, "target"), number(at, "starting"),
+                       number(at, "total"), number(at, "waiting"),
+                       fails ? ": " + coloured("the engine fails", Colour::kRed, colours) : "");
+  }
+  if (const auto* cases = figures.if_contains("cases"); cases != nullptr && cases->is_object()) {
+    const json::object& at = cases->get_object();
+    out += fmt::format("{:12}  {} known, {} of {} running, {} of {} frozen, {} of {} MiB\n",
+                       "cases", number(at, "known"), number(at, "running"),
+                       number(at, "max_running"), number(at, "frozen"), number(at, "max_frozen"),
+                       number(at, "frozen_memory") >> 20, number(at, "max_frozen_memory") >> 20);
+  }
+  return out;
+}
+
 std::string row(std::string_view what, const Usage& usage) {
   return fmt::format("{:12}  {}{} MiB of {} MiB, {} files\n", what, usage.more ? "more than " : "",
                      usage.bytes >> 20, usage.limit >> 20, usage.files);
@@ -136,6 +170,15 @@ Status gather_status(const config::Settings& s, const std::string& role) {
     out.disk_least = s.disk.min_free_bytes;
   }
   out.last_error = last_error(s.data_dir);
+  if (role.empty() || role == "warden") {
+    auto answer = ask_warden(s.run_dir, R"({"command":"status"})", kPatience);
+    if (answer) {
+      out.warden = std::move(*answer);
+    } else {
+      out.warden_silent = answer.error().context;
+      out.warden_hangs = ::geteuid() == 0 && role_runs(s.run_dir, "warden");
+    }
+  }
   return out;
 }
 
@@ -144,7 +187,7 @@ bool is_healthy(const Status& status) {
                                [](const Status::Role& role) { return role.running; });
   const bool open = std::all_of(status.ports.begin(), status.ports.end(),
                                 [](const Status::Port& port) { return port.open; });
-  return run && open && status.disk_free >= status.disk_least;
+  return run && open && !status.warden_hangs && status.disk_free >= status.disk_least;
 }
 
 std::string as_json(const Status& status) {
@@ -160,6 +203,11 @@ std::string as_json(const Status& status) {
   out["recordings"] = to_json(status.recordings);
   out["logs"] = to_json(status.logs);
   out["preserved"] = to_json(status.preserved);
+  json::object figures = figures_of(status);
+  for (const char* part : {"pool", "cases"}) {
+    const json::value* given = figures.if_contains(part);
+    out[part] = given != nullptr ? *given : json::value(nullptr);
+  }
   if (status.last_error) {
     out["last_error"] = json::object{{"time", printable(status.last_error->time)},
                                      {"where", printable(status.last_error->where)},
@@ -188,6 +236,10 @@ std::string as_text(const Status& status, bool colours) {
                      status.disk_free < status.disk_least
                          ? verdict(false, "", ": nobody gets a shell (disk.min_free_bytes)")
                          : "");
+  out += warden_rows(figures_of(status), colours);
+  if (!status.warden_silent.empty()) {
+    out += fmt::format("{:12}  not known: {}\n", "pool, cases", printable(status.warden_silent));
+  }
   out += row("recordings", status.recordings) + row("logs", status.logs) +
          row("preserved", status.preserved);
   if (status.last_error) {

@@ -1,5 +1,6 @@
-// How a honeypot on this machine is, seen from outside of it: no role is asked or disturbed, so it
-// also works while one hangs, and from a container that sees only some of them.
+// How a honeypot on this machine is, seen from outside of it, so that it also works while a role
+// hangs, and from a container that sees only some of them. Only the warden is asked, for what
+// nobody else knows, and not for long.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +34,14 @@ struct Status {
   Usage recordings, logs, preserved;
   std::uint64_t disk_free = 0, disk_least = 0;
   std::optional<Trouble> last_error;  // of the end of events.jsonl
-  std::string pool;                   // the warden's own words, JSON; empty if it was not asked
+  // The warden's figures of pool and cases, JSON (warden/control.h, "status"); why there are none.
+  std::string warden, warden_silent;
+  bool warden_hangs = false;  // it runs, and did not answer root
 };
 
 // `role`: of this one alone; empty: of all.
 Status gather_status(const config::Settings& settings, const std::string& role);
-// Every role that was asked for runs, its ports are open, the disk has room.
+// Every role that was asked for runs, its ports are open, the disk has room, the warden answers.
 bool is_healthy(const Status& status);
 std::string as_json(const Status& status);
 std::string as_text(const Status& status, bool colours);

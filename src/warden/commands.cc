@@ -2,6 +2,9 @@
 
 #include <boost/json.hpp>
 
+#include "base/instant.h"
+#include "event/event.h"
+
 namespace sandtrap::warden {
 namespace json = boost::json;
 namespace {
@@ -27,6 +30,26 @@ std::string answer(const base::Status& done) {
     out["error"] = done.error().context;
   }
   return json::serialize(out);
+}
+
+// The figures of event pool.status without what every event has, and what the cases hold.
+json::object figures(const SandboxPool& pool, const cases::Table& cases) {
+  const event::PoolStatus now = pool.status(base::monotonic_now());
+  json::object warm = json::parse(event::to_line({}, now)).as_object();
+  for (const char* common : {"time", "event", "sensor"}) warm.erase(common);
+  const cases::Life& life = pool.life();
+  const cases::LifeSettings& limits = life.settings();
+  json::object out;
+  out["ok"] = true;
+  out["pool"] = std::move(warm);
+  out["cases"] = json::object{{"known", cases.size()},
+                              {"running", life.running()},
+                              {"max_running", limits.max_running},
+                              {"frozen", life.frozen()},
+                              {"max_frozen", limits.max_frozen},
+                              {"frozen_memory", life.frozen_memory()},
+                              {"max_frozen_memory", limits.max_frozen_memory}};
+  return out;
 }
 
 }  // namespace
@@ -71,6 +94,7 @@ net::Task<std::string> Commands::handle(std::string text) {
     out["removed"] = std::move(names);
     co_return json::serialize(out);
   }
+  if (command == "status") co_return json::serialize(figures(pool_, cases_));
   if (cases_.find(case_id) == nullptr)
     co_return answer(base::fail(base::Errc::kNotFound, "no such case"));
   if (command == "stop") co_return answer(co_await pool_.stop(case_id, false));

@@ -2,6 +2,7 @@
 // neither reach nor open it. One connection is one request and one answer, each a packet of JSON:
 //   {"command":"stop"|"freeze"|"thaw"|"drop","case":"<12 hex>"}
 //   {"command":"cleanup","older_than":SECONDS,"keep_bytes":N}
+//   {"command":"status"}
 // The answer is {"ok":true,…} or {"error":"…"}. Lives on the warden's loop.
 #pragma once
 

@@ -18,8 +18,13 @@ def test_status_follows_the_roles_and_its_exit_status_says_whether_all_is_well(f
     assert code == 0 and told["healthy"] and told["roles"] == {"gate": True, "warden": True, "scribe": True}, told
     assert told["ports"] == {f"127.0.0.1:{pot.port}": True} and told["last_error"] is None
     assert told["disk"]["free"] > told["disk"]["least"] and told["logs"]["files"] == 1
+    assert told["pool"]["engine"] == pot.engine and told["pool"]["failing"] is False, told
+    assert told["cases"]["running"] == 0 and told["cases"]["max_running"] > 0, told
     opened = len(pot.events("connection.opened"))
     assert status(pot)[0] == 0 and len(pot.events("connection.opened")) == opened  # nobody is disturbed
+    assert pot.ssh("true").returncode == 0
+    wait_until(lambda: status(pot)[1]["cases"]["running"] == 1, 10, "a case has its sandbox")
+    assert status(pot)[1]["cases"]["known"] == 1
     pot.process.send_signal(signal.SIGSTOP)  # so that nobody starts it again
     try:
         os.kill(pot.role_pids()["scribe"], signal.SIGKILL)
@@ -28,6 +33,13 @@ def test_status_follows_the_roles_and_its_exit_status_says_whether_all_is_well(f
         assert code == 1 and not told["healthy"]
         assert status(pot, "--role", "gate")[0] == 0
         assert status(pot, "--role", "scribe")[0] == 1
+        warden = pot.role_pids()["warden"]
+        os.kill(warden, signal.SIGSTOP)
+        try:
+            code, told = status(pot, "--role", "warden")
+            assert code == 1 and told["roles"] == {"warden": True} and told["pool"] is None, told
+        finally:
+            os.kill(warden, signal.SIGCONT)
     finally:
         pot.process.send_signal(signal.SIGCONT)
     wait_until(lambda: status(pot)[0] == 0, 20, "all is well again")
