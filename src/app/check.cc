@@ -31,8 +31,8 @@ int check(const std::string& config) {
                                         : s.recording.record_input ? "output and input"
                                                                    : "output only");
   fmt::print("  data folder      {}\n", s.data_dir);
-  if (const std::string misfit = persona_misfit(s); !misfit.empty()) {
-    fmt::print(stderr, "warning: {}\n", misfit);
+  for (const std::string& misfit : {persona_misfit(s), program_misfit(s)}) {
+    if (!misfit.empty()) fmt::print(stderr, "warning: {}\n", misfit);
   }
   return kOk;
 }

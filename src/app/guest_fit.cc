@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <iterator>
 
 #include "app/installation.h"
 #include "config/persona.h"
@@ -27,6 +28,17 @@ std::string system_in(const std::string& root) {
   return id.empty() || version.empty() ? "" : id + "-" + version;
 }
 
+std::string guest_root(const config::Settings& settings) {
+  const std::string& image = settings.oci.image;
+  return image.empty() ? image_folder() + "/debian-12/rootfs" : image;
+}
+
+// Empty: it cannot be read.
+std::string contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 // A Docker image is known by its tag alone: "sandtrap-guest:debian-12".
 std::string guest_system(const config::Settings& settings) {
   const std::string& engine = settings.container_pool.engine;
@@ -36,8 +48,7 @@ std::string guest_system(const config::Settings& settings) {
     return colon == std::string::npos ? "" : image.substr(colon + 1);
   }
   if (engine != "oci") return "";
-  const std::string& image = settings.oci.image;
-  return system_in(image.empty() ? image_folder() + "/debian-12/rootfs" : image);
+  return system_in(guest_root(settings));
 }
 
 }  // namespace
@@ -51,6 +62,24 @@ std::string persona_misfit(const config::Settings& settings) {
       "server.persona {} does not fit the guest, which is {}: whoever logs in sees the guest's own "
       "motd, PATH, packages and sftp extensions (docs/personas.md)",
       settings.server.persona, guest);
+}
+
+std::string program_misfit(const config::Settings& settings) {
+  const auto programs = guest_programs();
+  if (settings.container_pool.engine != "oci" || !programs) return "";
+  const std::string root = guest_root(settings);
+  // Where images/dress.sh puts them.
+  const std::pair<const char*, const char*> pairs[] = {{"/login", "/usr/lib/openssh/sshd-session"},
+                                                       {"/init", "/usr/lib/systemd/systemd"}};
+  for (const auto& [ours, inside] : pairs) {
+    const std::string given = contents(*programs + ours), there = contents(root + inside);
+    if (given.empty() || there.empty() || given == there) continue;
+    return fmt::format(
+        "the guest's image {} holds programs of another version ({}): `sandtrap image build` "
+        "renews it",
+        root, inside);
+  }
+  return "";
 }
 
 }  // namespace sandtrap::app

@@ -37,6 +37,15 @@ std::optional<std::string> image_script() {
   return std::nullopt;
 }
 
+std::optional<std::string> guest_programs() {
+  const fs::path folder = program_folder();
+  for (const fs::path& one :
+       {folder / "guest", folder.parent_path() / "share/sandtrap/images/programs"}) {
+    if (is_file(one / "login") && is_file(one / "init")) return one.string();
+  }
+  return std::nullopt;
+}
+
 std::string image_folder() {
   if (const auto tree = source_tree()) return (*tree / "build/guest").string();
   return "/var/lib/sandtrap/images";

@@ -129,7 +129,9 @@ int serve(const ServeOptions& options) {
     return kNoPermission;
   }
   base::Log log("sandtrap", log_level(*settings));
-  if (const std::string misfit = persona_misfit(*settings); !misfit.empty()) log.warn("{}", misfit);
+  for (const std::string& misfit : {persona_misfit(*settings), program_misfit(*settings)}) {
+    if (!misfit.empty()) log.warn("{}", misfit);
+  }
   SupervisorPlan plan = plan_for(options, settings, log);
   auto locks = prepare(*settings, plan.roles, log);
   if (!locks) {
