@@ -1,10 +1,13 @@
 """Rows of bench/run about what becomes of a case's sandbox: freeze, thaw, restore, memory.
 
 Times are the warden's own, from its events (freeze_us, thaw_us, restore_us); `ssh true` is a whole visit of a case that
-returns, client included. Memory is what its control group counts, and what the machine has less for each sandbox, shims
-and kernel included.
+returns, client included. Memory is what its control group counts, and the private pages of the engine's shims.
 """
+import http.client
+import json
+import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import time
@@ -60,13 +63,44 @@ def times_of(engine, rounds):
     return rows
 
 
-def available():
-    """Bytes that the machine could still give away, once it has come to rest."""
-    time.sleep(2)
-    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no MemAvailable")
+def containers(engine, sandboxes):
+    """Each sandbox's name among the control groups: its own, or its container's."""
+    if engine == "oci":
+        return sandboxes
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(hp.DOCKER_SOCKET)
+    connection.request("GET", "/containers/json")
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    return [one["Id"] for one in found if set(one["Labels"].values()) & set(sandboxes)]
+
+
+def charged(names):
+    """Bytes that the control groups of these names hold, kernel memory included."""
+    found = {}
+    for folder, _, files in os.walk("/sys/fs/cgroup"):
+        name = pathlib.Path(folder).name
+        for file in {"memory.usage_in_bytes", "memory.current"} & set(files):
+            if name in names:
+                found[name] = int((pathlib.Path(folder) / file).read_text())
+    assert len(found) == len(names), (found, names)
+    return list(found.values())
+
+
+def shims(names):
+    """Private bytes of what the engine runs outside for each sandbox."""
+    total = 0
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if not any(name in (process / "cmdline").read_text() for name in names):
+                continue
+            for line in (process / "smaps_rollup").read_text().splitlines():
+                if line.startswith("Private_"):
+                    total += int(line.split()[1]) * 1024
+        except OSError:
+            continue
+    return total / len(names)
 
 
 def memory_of(engine, count):
@@ -74,20 +108,17 @@ def memory_of(engine, count):
                       extra_cases=f"  max_running: {count + 2}\n  max_frozen: {count + 2}\n",
                       extra="preservation:\n  enabled: false\n").start()
     try:
-        visit(pot, "127.0.11.250")  # what the first one costs is everybody's
-        before = available()
         for n in range(count):
             visit(pot, f"127.0.11.{n + 1}")
-        hp.wait_until(lambda: len(pot.events("sandbox.released")) > count, 30, "all have left")
-        running = available()
-        for event in pot.events("sandbox.released")[1:]:
+        hp.wait_until(lambda: len(pot.events("sandbox.released")) == count, 30, "all have left")
+        names = containers(engine, [e["sandbox"] for e in pot.events("sandbox.released")])
+        running = charged(names)
+        for event in pot.events("sandbox.released"):
             subprocess.run([str(hp.BINARY), "case", "--config", str(pot.config), "freeze", event["case"]], check=True)
-        frozen = available()
-        group = statistics.median(e["memory"] for e in pot.events("sandbox.frozen")) / 2**20
-        return [(f"{engine}: memory of a sandbox by its control group, running or frozen", f"{group:.1f} MiB", "-"),
-                (f"{engine}: the machine's memory for a running one, of {count}",
-                 f"{(before - running) / count / 2**20:.1f} MiB", "-"),
-                (f"{engine}: for a frozen one", f"{(before - frozen) / count / 2**20:.1f} MiB", "-")]
+        rows = [(f"{engine}: memory of a {how} sandbox, after one visit, n={count}",
+                 f"median {statistics.median(values) / 2**20:.2f} MiB, most {max(values) / 2**20:.2f} MiB", "-")
+                for how, values in (("running", running), ("frozen", charged(names)))]
+        return rows + [(f"{engine}: what the engine runs outside for each", f"{shims(names) / 2**20:.1f} MiB", "-")]
     finally:
         pot.stop()
         pot.remove()
