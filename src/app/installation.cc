@@ -38,11 +38,11 @@ std::optional<std::string> image_script() {
 }
 
 std::optional<std::string> guest_programs() {
-  const fs::path folder = program_folder();
-  for (const fs::path& one :
-       {folder / "guest", folder.parent_path() / "share/sandtrap/images/programs"}) {
-    if (is_file(one / "login") && is_file(one / "init")) return one.string();
-  }
+  const auto tree = source_tree();
+  const fs::path folder =
+      tree ? *tree / "build/release/guest"
+           : fs::path(program_folder()).parent_path() / "share/sandtrap/images/programs";
+  if (is_file(folder / "login") && is_file(folder / "init")) return folder.string();
   return std::nullopt;
 }
 

@@ -143,7 +143,8 @@ TEST(PoolLife, OneWithASessionIsNeverTouched) {
 TEST(PoolLife, FrozenAndObservedOnesAreFoundAgainAfterACrash) {
   PoolRig rig(life_settings(1h, 1h, 4, 4));
   const std::string a = rig.arrive("a"), b = rig.arrive("b");
-  const SlotRef one = rig.get(a, "s1"), two = rig.get(b, "s2");
+  SlotRef one = rig.get(a, "s1"), two = rig.get(b, "s2");
+  const std::string first = one->id, second = two->id;
   rig.sign(one);
   rig.sign(two);
   rig.pool->release(a, "s1");
@@ -157,12 +158,14 @@ TEST(PoolLife, FrozenAndObservedOnesAreFoundAgainAfterACrash) {
   ASSERT_TRUE(rig.until([&] { return frozen; }));
   // The label is what outlives us.
   ASSERT_TRUE(rig.until([&] {
-    return fs::exists(rig.root + "/state/" + one->id + "/label.json") &&
-           fs::exists(rig.root + "/state/" + two->id + "/label.json");
+    return fs::exists(rig.root + "/state/" + first + "/label.json") &&
+           fs::exists(rig.root + "/state/" + second + "/label.json");
   }));
+  one.reset();  // its timer belongs to the loop that ends here
+  two.reset();
   rig.restart();
-  EXPECT_EQ(rig.state(one), LifeState::kFrozen);
-  EXPECT_EQ(rig.state(two), LifeState::kObserved);
+  EXPECT_EQ(rig.pool->life().state(first), LifeState::kFrozen);
+  EXPECT_EQ(rig.pool->life().state(second), LifeState::kObserved);
   EXPECT_EQ(rig.owner(rig.get(a, "s3")), a);
   EXPECT_EQ(rig.owner(rig.get(b, "s4")), b);
 }
