@@ -175,8 +175,10 @@ class Honeypot:
         path = self.data / "events.jsonl"
         if not path.exists():
             return []
-        lines = path.read_bytes().split(b"\n")
-        found = [json.loads(line) for line in lines if line.strip()]
+        whole, _, rest = path.read_bytes().rpartition(b"\n")
+        # A long line may be seen while it is written; not after the end.
+        assert not rest or self.process.poll() is None, rest[:200]
+        found = [json.loads(line) for line in whole.split(b"\n") if line.strip()]
         return [e for e in found if name is None or e["event"] == name]
 
     def wait_event(self, name, seconds=10, where=lambda e: True):
