@@ -14,7 +14,6 @@ using S = Settings;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 constexpr seconds kHour{3600}, kDay{86400};
-constexpr std::uint64_t kMi = 1ULL << 20, kTi = 1ULL << 40;
 
 std::vector<Key> top_keys() {
   return {
