@@ -16,6 +16,8 @@ import tempfile
 import threading
 import time
 
+import paramiko
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SANDTRAP_BINARY", ROOT / "build/release/sandtrap"))
 DOCKER_SOCKET = os.environ.get("SANDTRAP_DOCKER_SOCKET", "/var/run/docker.sock")
@@ -74,6 +76,20 @@ def wait_until(condition, seconds, what):
             return value
         time.sleep(0.02)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def send_message(transport, kind, *fields):
+    """A message of any kind and content over a Paramiko transport, past its own checks."""
+    message = paramiko.Message()
+    message.add_byte(bytes([kind]))
+    for field in fields:
+        if isinstance(field, bool):
+            message.add_boolean(field)
+        elif isinstance(field, int):
+            message.add_int(field)
+        else:
+            message.add_string(field)
+    transport._send_user_message(message)
 
 
 def sandbox_cgroups():

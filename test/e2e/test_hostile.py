@@ -9,7 +9,7 @@ import time
 import paramiko
 import pytest
 
-from honeypot import wait_until
+from honeypot import send_message, wait_until
 
 REQUEST, GLOBAL = 98, 80
 
@@ -23,19 +23,6 @@ def client(pot, source):
 
 def connect(pot, source):
     return socket.create_connection(("127.0.0.1", pot.port), source_address=(source, 0))
-
-
-def send(transport, kind, *fields):
-    message = paramiko.Message()
-    message.add_byte(bytes([kind]))
-    for field in fields:
-        if isinstance(field, bool):
-            message.add_boolean(field)
-        elif isinstance(field, int):
-            message.add_int(field)
-        else:
-            message.add_string(field)
-    transport._send_user_message(message)
 
 
 def bystander(pot, source):
@@ -58,9 +45,9 @@ def test_overlong_program_requests_cost_nobody_else_his_session(pot):
         transport = client(pot, "127.0.21.2")
         channel = transport.open_session()
         for name, value in environment:
-            send(transport, REQUEST, channel.remote_chanid, "env", False, name, value)
-        send(transport, REQUEST, channel.remote_chanid, "pty-req", False, term, 80, 24, 0, 0, modes)
-        send(transport, REQUEST, channel.remote_chanid, "exec", False, command)
+            send_message(transport, REQUEST, channel.remote_chanid, "env", False, name, value)
+        send_message(transport, REQUEST, channel.remote_chanid, "pty-req", False, term, 80, 24, 0, 0, modes)
+        send_message(transport, REQUEST, channel.remote_chanid, "exec", False, command)
         source = transport.sock.getsockname()[1]
         pot.wait_event("channel.exec", 10, lambda e: e.get("source_port") == source)
         assert answers(other)
@@ -81,7 +68,7 @@ def test_a_flood_of_events_loses_none(pot):
     before = len([e for e in pot.events("connection.global_request") if e["name"].startswith("\x02")])
     for _ in range(100):
         for transport in floods:
-            send(transport, GLOBAL, b"\x02\n\xff\"" * 4000, False)
+            send_message(transport, GLOBAL, b"\x02\n\xff\"" * 4000, False)
     wait_until(lambda: len([e for e in pot.events("connection.global_request") if e["source_port"] in ports
                             and e["name"].startswith("\x02")]) - before >= 800, 60, "all the requests as events")
     for transport in floods:

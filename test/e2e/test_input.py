@@ -10,7 +10,7 @@ import subprocess
 import paramiko
 import pytest
 
-from honeypot import BINARY
+from honeypot import BINARY, send_message
 
 HOSTILE = [
     b"\x1b]0;evil\x07\x1b[2J", b"a\nb\r\n{\"event\":\"forged\"}", b"../../../../etc/cron.d/x", b"%s%n%x {} {0}", b"\xff\xfe\xc3\x28",
@@ -25,19 +25,6 @@ def connect(pot, source):
     transport = paramiko.Transport(socket.create_connection(("127.0.0.1", pot.port), source_address=(source, 0)))
     transport.start_client(timeout=20)
     return transport
-
-
-def send(transport, kind, *fields):
-    message = paramiko.Message()
-    message.add_byte(bytes([kind]))
-    for field in fields:
-        if isinstance(field, bool):
-            message.add_boolean(field)
-        elif isinstance(field, int):
-            message.add_int(field)
-        else:
-            message.add_string(field)
-    transport._send_user_message(message)
 
 
 def exact(event, field):
@@ -61,11 +48,11 @@ def attacked(pot):
     transport.auth_password("root", "letmein")
     for number, text in enumerate([*HOSTILE, LONG]):
         channel = transport.open_session()
-        send(transport, REQUEST, channel.remote_chanid, "env", False, b"LC_" + text[:900], text[:900])
-        send(transport, REQUEST, channel.remote_chanid, "env", False, b"LC_ALL", text[:900])
-        send(transport, REQUEST, channel.remote_chanid, "pty-req", False, text[:200], 80, 24, 0, 0, b"")
-        send(transport, REQUEST, channel.remote_chanid, "exec", True, b"printf %s; : " + text)
-        send(transport, REQUEST, channel.remote_chanid, b"x-" + text[:900], False)
+        send_message(transport, REQUEST, channel.remote_chanid, "env", False, b"LC_" + text[:900], text[:900])
+        send_message(transport, REQUEST, channel.remote_chanid, "env", False, b"LC_ALL", text[:900])
+        send_message(transport, REQUEST, channel.remote_chanid, "pty-req", False, text[:200], 80, 24, 0, 0, b"")
+        send_message(transport, REQUEST, channel.remote_chanid, "exec", True, b"printf %s; : " + text)
+        send_message(transport, REQUEST, channel.remote_chanid, b"x-" + text[:900], False)
         pot.wait_event("channel.closed", 30, lambda e, n=number: e.get("source_ip") == "127.0.61.2"
                        and len([c for c in pot.events("channel.closed") if c.get("source_ip") == "127.0.61.2"]) > n)
     transport.close()
