@@ -1,8 +1,5 @@
 #include "gate/startups.h"
 
-#include <arpa/inet.h>
-
-#include "base/bytes.h"
 #include "base/error.h"
 
 namespace sandtrap::gate {
@@ -13,16 +10,6 @@ std::uint32_t drop_percent(const config::MaxStartups& limits, std::uint32_t unau
   const std::uint64_t over = unauthenticated - limits.start;
   const std::uint64_t span = limits.full - limits.start;
   return static_cast<std::uint32_t>((100 - limits.rate) * over / span) + limits.rate;
-}
-
-std::string source_key(std::string_view ip, std::uint32_t ipv6_prefix) {
-  std::string text(ip);
-  std::uint8_t address[16];
-  if (::inet_pton(AF_INET6, text.c_str(), address) != 1) return text;
-  for (std::uint32_t bit = ipv6_prefix; bit < 128; ++bit) {
-    address[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
-  }
-  return base::to_hex(address);
 }
 
 std::string_view reason(Verdict verdict) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/instant.h"
+#include "base/source.h"
 #include "config/settings.h"
 #include "gate/source_rates.h"
 
@@ -17,10 +18,6 @@ namespace sandtrap::gate {
 // logged in yet (sshd_config(5) MaxStartups: linear from `rate` at `start` to 100 at `full`).
 std::uint32_t drop_percent(const config::MaxStartups& limits, std::uint32_t unauthenticated);
 
-// What counts as one source: an IPv4 address, or the first `ipv6_prefix` bits of an IPv6 address
-// (what one site owns is a /64 or more).
-std::string source_key(std::string_view ip, std::uint32_t ipv6_prefix);
-
 enum class Verdict { kAdmit, kStartups, kSource, kRate, kTotal };
 std::string_view reason(Verdict verdict);
 
@@ -29,7 +26,7 @@ class Admission {
   explicit Admission(const config::Server& settings) { configure(settings); }
   void configure(const config::Server& settings);
 
-  std::string source_of(std::string_view ip) const { return source_key(ip, ipv6_prefix_); }
+  std::string source_of(std::string_view ip) const { return base::source_of(ip, ipv6_prefix_); }
   // `draw` is uniform in 0..99. Counts the connection when it is admitted.
   Verdict admit(const std::string& source, std::uint32_t draw, base::Instant now);
   void authenticated() { --unauthenticated_; }  // its start-up slot is free again

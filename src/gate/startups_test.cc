@@ -65,30 +65,6 @@ TEST(Admission, LimitsPerSourceAndInAll) {
   EXPECT_EQ(admission.admit("a", 99, kNow), Verdict::kAdmit);
 }
 
-TEST(SourceKey, GroupsIpv6ByTheConfiguredPrefix) {
-  struct Row {
-    const char *one, *other;
-    std::uint32_t prefix;
-    bool same;
-  };
-  const Row rows[] = {
-      {"192.0.2.7", "192.0.2.7", 64, true},
-      {"192.0.2.7", "192.0.2.8", 32, false},  // the prefix is of IPv6 only
-      {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 64, true},
-      {"2001:db8:1:2::1", "2001:db8:1:3::1", 64, false},
-      {"2001:db8:1:2::1", "2001:db8:1:3::1", 63, true},
-      {"2001:db8:1:2::1", "2001:db8:1:3::1", 48, true},
-      {"2001:db8:1:2::1", "2001:db8:2:2::1", 48, false},
-      {"2001:db8::1", "2001:db8::2", 128, false},
-      {"2001:db8::1", "2001:0db8:0::1", 128, true},
-      {"2001:db8::1", "2001:db9::1", 32, false},
-  };
-  for (const Row& row : rows) {
-    EXPECT_EQ(source_key(row.one, row.prefix) == source_key(row.other, row.prefix), row.same)
-        << row.one << " " << row.other << "/" << row.prefix;
-  }
-}
-
 TEST(Admission, LimitsHowOftenOneSourceConnects) {
   config::Server server = limits(100, 1000);
   server.max_startups = {1000, 30, 2000};

@@ -15,8 +15,6 @@ using CaseId = std::string;  // 12 hex digits
 
 cases::TableSettings table_settings(const config::Settings& settings);
 
-// "192.0.2.7", "2001:db8::/64". IPv4-mapped addresses are IPv4; empty for what is no address.
-std::string case_source(std::string_view ip, std::uint32_t ipv6_prefix);
 cases::Key source_key(std::string_view ip, std::uint32_t ipv6_prefix);
 
 // Of a password (keyboard-interactive too) and of a proven key; nothing else leads anywhere.

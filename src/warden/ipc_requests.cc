@@ -31,7 +31,6 @@ base::Status IpcServer::add_session(Gate& gate, Session session, const ipc::Mess
   }
   if (auto permitted = session.permits.request(message); !permitted) return permitted;
   session.gate = gate.number;
-  session.source = parse_source(session.source_ip).value_or(SourceKey{});
   session.case_source = source_key(session.source_ip, limits_.ipv6_prefix);
   std::vector<cases::Key> keys{session.case_source};
   if (const auto* opened = std::get_if<ipc::SessionOpened>(&message);
@@ -54,7 +53,6 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionOpened& m) {
   return add_session(gate,
                      Session{m.session,
                              0,
-                             {},
                              m.source_ip,
                              m.local_ip,
                              m.source_port,
@@ -83,7 +81,6 @@ base::Status IpcServer::on(Gate& gate, const ipc::SessionResumed& m) {
   const base::Status added = add_session(gate,
                                          Session{m.session,
                                                  0,
-                                                 {},
                                                  m.source_ip,
                                                  {},
                                                  m.source_port,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "warden/source_key.h"
+#include "base/source.h"
 #include "warden/user_name.h"
 
 namespace sandtrap::warden {
@@ -22,6 +22,10 @@ bool is_hex(const std::string& text) {
   return text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+bool is_address(const std::string& text) {
+  return !base::source_of(text, 128).empty();
+}
+
 bool is_hash(const base::Bytes& bytes) {
   return bytes.size() >= kMinHash && bytes.size() <= kMaxHash;
 }
@@ -29,11 +33,11 @@ bool is_hash(const base::Bytes& bytes) {
 base::Status check(const ipc::SessionOpened& m) {
   const bool hassh = m.hassh.empty() || (m.hassh.size() == 32 && is_hex(m.hassh));
   if (!hassh) return deny("not a hassh");
-  return parse_source(m.source_ip) ? base::Status{} : deny("source is not an address");
+  return is_address(m.source_ip) ? base::Status{} : deny("source is not an address");
 }
 
 base::Status check(const ipc::SessionResumed& m) {
-  if (!parse_source(m.source_ip)) return deny("source is not an address");
+  if (!is_address(m.source_ip)) return deny("source is not an address");
   if (m.authenticated && !is_possible_user(m.user)) return deny("impossible user");
   return {};
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "base/source.h"
 #include "warden/login_memory.h"
 #include "warden/role.h"
 
@@ -75,7 +76,7 @@ void Role::reconcile(const std::vector<sandbox::Leftover>& leftovers,
 
 // A case that only its sandbox's label remembers.
 void Role::adopt_case(const std::string& id, const std::string& source_ip) {
-  const std::string source = case_source(source_ip, settings_.cases.ipv6_prefix);
+  const std::string source = base::source_of(source_ip, settings_.cases.ipv6_prefix);
   if (id.empty() || source.empty() || cases_.find(id) != nullptr) return;
   cases::Case value;
   value.id = id;

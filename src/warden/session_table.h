@@ -9,14 +9,12 @@
 
 #include "ipc/permissions.h"
 #include "warden/case_keys.h"
-#include "warden/source_key.h"
 
 namespace sandtrap::warden {
 
 struct Session {
   ipc::SessionId id;
   std::uint64_t gate = 0;  // number of the link it came by
-  SourceKey source;
   std::string source_ip, local_ip;
   std::uint16_t source_port = 0, local_port = 0;
   CaseId case_id;

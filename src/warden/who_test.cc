@@ -3,23 +3,12 @@
 #include <rapidcheck.h>
 
 #include "warden/retention.h"
-#include "warden/source_key.h"
 #include "warden/user_name.h"
 
 namespace sandtrap::warden {
 namespace {
 
 using namespace std::chrono_literals;
-
-TEST(SourceKey, Ipv6CountsByNetworkAndMappedIpv4AsIpv4) {
-  EXPECT_EQ(parse_source("2001:db8:1:2::1"), parse_source("2001:db8:1:2:ffff::9"));
-  EXPECT_NE(parse_source("2001:db8:1:2::1"), parse_source("2001:db8:1:3::1"));
-  EXPECT_EQ(parse_source("::ffff:192.0.2.1"), parse_source("192.0.2.1"));
-  EXPECT_NE(parse_source("192.0.2.1"), parse_source("192.0.2.2"));
-  for (const char* bad : {"", "x", "192.0.2", "192.0.2.1 ", "[::1]", "fe80::1%eth0"}) {
-    EXPECT_FALSE(parse_source(bad)) << bad;
-  }
-}
 
 TEST(UserName, IsWhatUseraddTakes) {
   for (const char* good :
