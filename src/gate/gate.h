@@ -1,5 +1,5 @@
 // The role that faces the internet: speaks SSH and shovels bytes; nothing else
-// (docs/ARCHITECTURE.md).
+// (docs/architecture.md).
 #pragma once
 
 #include "base/fd.h"

@@ -76,6 +76,18 @@ def test_every_block_says_what_it_is(document):
     assert len(fences) % 2 == 0 and not any(fences[1::2]), document
 
 
+def test_the_architecture_names_every_folder():
+    text = (ROOT / "docs/architecture.md").read_text()
+    missing = [f.name for f in (ROOT / "src").iterdir() if f.is_dir() and not re.search(rf"^(\w+ +)*{f.name}\b", text, re.M)]
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("document", [pytest.param(d, id=str(d.relative_to(ROOT))) for d in DOCUMENTS])
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text())
+    assert not [link for link in links if not (document.parent / link).exists()]
+
+
 @pytest.mark.parametrize("command", commands())
 def test_commands(command, visited):
     if elsewhere(command):
