@@ -38,15 +38,8 @@ if [ -n "$dir" ] && [ -n "$config" ]; then
   exit 2
 fi
 
-here=$(cd "$(dirname "$0")/.." && pwd)
-program=${SANDTRAP:-}
-if [ -z "$program" ]; then
-  program=$here/build/release/sandtrap
-  [ -x "$program" ] || program=$(command -v sandtrap) || {
-    echo "generate_ssh_keys: no sandtrap program; build it (make), install it, or set SANDTRAP" >&2
-    exit 1
-  }
-fi
+# shellcheck source=scripts/lib/program.sh
+. "$(dirname "$0")/lib/program.sh"
 set -- keygen
 [ -z "$dir" ] || set -- "$@" --dir "$dir"
 [ -z "$config" ] || set -- "$@" --config "$config"

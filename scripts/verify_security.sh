@@ -15,13 +15,6 @@ case ${1:-} in
   exit 0
   ;;
 esac
-here=$(cd "$(dirname "$0")/.." && pwd)
-program=${SANDTRAP:-}
-if [ -z "$program" ]; then
-  program=$here/build/release/sandtrap
-  [ -x "$program" ] || program=$(command -v sandtrap) || {
-    echo "verify_security: no sandtrap program; build it (make), install it, or set SANDTRAP" >&2
-    exit 1
-  }
-fi
+# shellcheck source=scripts/lib/program.sh
+. "$(dirname "$0")/lib/program.sh"
 exec "$program" verify "$@"

@@ -160,15 +160,11 @@ void Role::ready() {
 }
 
 void Role::look_after_preserved() {
-  sweep_later();
-}
-
-void Role::sweep_later() {
   retention_timer_.expires_after(kRetentionInterval);
   retention_timer_.async_wait([this](boost::system::error_code aborted) {
     if (aborted) return;
     preserved_.sweep();
-    sweep_later();
+    look_after_preserved();
   });
 }
 

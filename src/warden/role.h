@@ -57,7 +57,6 @@ class Role {
   void swallow_signals();
   net::Task<void> see_programs_off();
   void look_after_preserved();
-  void sweep_later();
 
   // role_control.cc: what comes from the supervisor and the scribe
   net::Task<void> listen_to_supervisor();

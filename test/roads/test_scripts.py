@@ -24,7 +24,7 @@ def script(name, *words, program=PROGRAM, **kwargs):
     return m.run(SCRIPTS / name, *words, env=dict(os.environ, SANDTRAP=str(program)), check=False, **kwargs)
 
 
-@pytest.mark.parametrize("path", sorted(SCRIPTS.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(path for path in SCRIPTS.iterdir() if path.is_file()), ids=lambda path: path.name)
 def test_every_script_helps_and_is_executable(path):
     done = m.run(path, "--help")
     assert "usage" in done.stdout or f"scripts/{path.name}" in done.stdout
