@@ -1,15 +1,8 @@
 // The pool's supply: it follows demand, replaces what is stale, shares out images, and outlives an
 // engine that fails.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <filesystem>
-
-#include "sandbox/fake_engine.h"
-#include "warden/pool.h"
+#include "warden/pool_bench_test.h"
 
 namespace sandtrap::warden {
 namespace {
@@ -17,74 +10,18 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-struct Answer {
-  bool arrived = false;
-  base::Result<SlotRef> slot = SlotRef();
-};
-
-class Rig {  // a pool over FakeEngine, on a loop of its own
+class Rig : public PoolBench {  // open from the start, drained at the end
  public:
   explicit Rig(PoolSettings settings, sandbox::FakeOptions options = {})
-      : engine(with_root(std::move(options)), log),
-        pool(loop.get_executor(), engine, std::move(settings), book, events, entropy, log) {
-    co_spawn(
-        loop, [](Rig* self) -> net::Task<void> { (void)co_await self->engine.prepare(); }(this),
-        net::asio::detached);
-    pool.open({});
+      : PoolBench(std::move(settings), std::move(options)) {
+    open();
   }
-  ~Rig() {
-    bool ended = false;
-    co_spawn(
-        loop,
-        [](SandboxPool* p, bool* done) -> net::Task<void> {
-          co_await p->drain(Clock::now() + 20s);
-          *done = true;
-        }(&pool, &ended),
-        net::asio::detached);
-    until([&] { return ended; });
-    std::error_code error;
-    std::filesystem::remove_all(root, error);
-  }
+  ~Rig() { drain(); }
 
   std::shared_ptr<Answer> acquire(const std::string& case_id, const std::string& user = "root") {
-    auto answer = std::make_shared<Answer>();
-    const Claimant who{case_id, "192.0.2.1", "session of " + case_id, 1, user};
-    co_spawn(loop, wait_for(&pool, who, answer), net::asio::detached);
-    return answer;
-  }
-
-  template <class Predicate>
-  bool until(Predicate done, std::chrono::milliseconds limit = 20s) {
-    const auto end = Clock::now() + limit;
-    while (!done() && Clock::now() < end) {
-      loop.restart();
-      loop.run_one_for(50ms);
-    }
-    return done();
+    return PoolBench::acquire(case_id, "session of " + case_id, nullptr, user);
   }
   event::PoolStatus status() const { return pool.status(base::monotonic_now()); }
-
-  net::asio::io_context loop;
-  base::Log log{"pool_test", base::LogLevel::kError};
-  base::SystemEntropy entropy;
-  cases::Table book{{}, entropy};
-  event::EventLog events{"sensor"};
-  std::string root;
-  sandbox::FakeEngine engine;
-  SandboxPool pool;
-
- private:
-  static net::Task<void> wait_for(SandboxPool* pool, Claimant who, std::shared_ptr<Answer> answer) {
-    answer->slot = co_await pool->acquire(std::move(who), nullptr);
-    answer->arrived = true;
-  }
-  sandbox::FakeOptions with_root(sandbox::FakeOptions options) {
-    char path[] = "/tmp/sandtrap-pool-XXXXXX";
-    root = ::mkdtemp(path);
-    options.root = root;
-    options.preserved = root + "/preserved";
-    return options;
-  }
 };
 
 PoolSettings settings_of(std::uint32_t size, std::uint32_t size_max) {
