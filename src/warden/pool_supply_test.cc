@@ -8,7 +8,6 @@ namespace sandtrap::warden {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 class Rig : public PoolBench {  // open from the start, drained at the end
  public:
