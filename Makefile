@@ -36,6 +36,7 @@ test:
 check:
 	@tools/check-format
 	@tools/check-layers --self-test
+	@tools/check-scripts
 	@tools/check-headers
 
 format:

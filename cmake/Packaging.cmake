@@ -9,7 +9,7 @@ install(DIRECTORY images/files DESTINATION ${share}/images USE_SOURCE_PERMISSION
 install(TARGETS guest_init guest_login RUNTIME DESTINATION ${share}/images/programs)
 install(PROGRAMS scripts/check_port.sh scripts/cleanup.sh scripts/generate_ssh_keys.sh
                  scripts/verify_security.sh DESTINATION ${share}/scripts)
-install(FILES scripts/lib/program.sh DESTINATION ${share}/scripts/lib)
+install(PROGRAMS scripts/lib/find_program.sh DESTINATION ${share}/scripts/lib)
 install(FILES packaging/sysusers.conf DESTINATION lib/sysusers.d RENAME sandtrap.conf)
 install(FILES packaging/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME sandtrap.conf)
 install(DIRECTORY docs/ DESTINATION share/doc/sandtrap FILES_MATCHING PATTERN "*.md")

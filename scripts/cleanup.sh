@@ -15,6 +15,5 @@ case ${1:-} in
   exit 0
   ;;
 esac
-# shellcheck source=scripts/lib/program.sh
-. "$(dirname "$0")/lib/program.sh"
+program=$("$(dirname "$0")/lib/find_program.sh")
 exec "$program" cleanup "$@"

@@ -38,8 +38,7 @@ if [ -n "$dir" ] && [ -n "$config" ]; then
   exit 2
 fi
 
-# shellcheck source=scripts/lib/program.sh
-. "$(dirname "$0")/lib/program.sh"
+program=$("$(dirname "$0")/lib/find_program.sh")
 set -- keygen
 [ -z "$dir" ] || set -- "$@" --dir "$dir"
 [ -z "$config" ] || set -- "$@" --config "$config"
