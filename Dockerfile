@@ -34,9 +34,8 @@ RUN set -eu; packages=$(grep -v '^#' /tmp/runtime-packages.txt); \
 COPY --from=build /out/sandtrap /usr/bin/sandtrap
 COPY --from=build /out/moduli /etc/ssh/moduli
 COPY --from=build /out/guest /usr/share/sandtrap/images/programs
-COPY containers/healthcheck /usr/share/sandtrap/healthcheck
 COPY containers/config.ubuntu-22.04.yaml /etc/sandtrap/config.yaml
-# docker-compose.yml asks for the role of each container; alone, whatever role runs must.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["/usr/share/sandtrap/healthcheck", "scribe"]
+# docker-compose.yml asks for the role of each container.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["sandtrap", "status", "--brief"]
 ENTRYPOINT ["/usr/bin/sandtrap"]
 CMD ["serve"]

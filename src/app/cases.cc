@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/configuration.h"
 #include "app/control_client.h"
+#include "app/json_output.h"
 #include "app/printable.h"
 #include "base/instant.h"
 #include "casebook/casebook.h"
@@ -125,7 +126,7 @@ int show(const config::Settings& settings, const CaseOptions& options) {
   json::object out = to_json(*it);
   add_label(settings, *it, out);
   if (options.json) {
-    fmt::print("{}\n", json::serialize(out));
+    print_json(out);
     return kOk;
   }
   for (const auto& [key, value] : out) {
@@ -149,14 +150,30 @@ base::Result<json::object> ask(const config::Settings& settings, const json::obj
   return std::move(value.get_object());
 }
 
-int dry_run(const config::Settings& settings, const warden::Cleanup& wanted) {
+int dry_run(const config::Settings& settings, const warden::Cleanup& wanted, bool as_json) {
   const auto kept = warden::scan_preserved(settings.data_dir + "/preserved");
   std::uint64_t bytes = 0;
+  json::array rows;
   const auto chosen = warden::to_clean(kept, wanted, base::wall_now());
   for (const std::size_t i : chosen) {
     bytes += kept[i].bytes;
+    if (as_json) {
+      rows.emplace_back(json::object{{"sandbox", printable(kept[i].sandbox)},
+                                     {"ended", base::to_iso8601(kept[i].ended)},
+                                     {"bytes", kept[i].bytes},
+                                     {"reference", printable(kept[i].reference)}});
+      continue;
+    }
     fmt::print("{}  {}  {:>10}  {}\n", kept[i].sandbox, base::to_iso8601(kept[i].ended),
                config::format_size(kept[i].bytes), printable(kept[i].reference));
+  }
+  if (as_json) {
+    print_json(json::object{{"dry_run", true},
+                            {"count", chosen.size()},
+                            {"bytes", bytes},
+                            {"of", kept.size()},
+                            {"sandboxes", std::move(rows)}});
+    return kOk;
   }
   fmt::print("{} of {} would be deleted, {}\n", chosen.size(), kept.size(),
              config::format_size(bytes));
@@ -182,7 +199,7 @@ int list_cases(const CasesOptions& options) {
   if (options.json) {
     json::array out;
     for (const cases::Case& one : *rows) out.emplace_back(to_json(one));
-    fmt::print("{}\n", json::serialize(out));
+    print_json(out);
     return kOk;
   }
   fmt::print("{:12}  {:39}  {:20}  {:>6}  {:9}  {:12}  {}\n", "CASE", "SOURCE", "LAST SEEN",
@@ -226,9 +243,14 @@ int cleanup(const CleanupOptions& options) {
   if (!wanted.older_than && !wanted.keep_bytes) {
     return fail("cleanup: say --older-than, --keep-bytes or both", kUsage);
   }
-  if (options.dry_run) return dry_run(*settings, wanted);
+  if (options.dry_run) return dry_run(*settings, wanted, options.json);
   const auto done = ask(*settings, request);
   if (!done) return fail("cleanup: " + done.error().context);
+  if (options.json) {
+    print_json(json::object{
+        {"dry_run", false}, {"count", done->at("count")}, {"bytes", done->at("bytes")}});
+    return kOk;
+  }
   fmt::print("{} deleted, {}\n", json::serialize(done->at("count")),
              config::format_size(done->at("bytes").to_number<std::uint64_t>()));
   return kOk;

@@ -39,6 +39,7 @@ constexpr const char* kServeExamples =
 constexpr const char* kCheckExamples =
     "Examples:\n"
     "  sandtrap check config.yaml\n"
+    "  sandtrap check --json config.yaml | jq '.problems[].line'\n"
     "\n"
     "Prints every problem as file:line:column: what, and what is allowed; exit status 78.";
 constexpr const char* kPersonasExamples =
@@ -68,6 +69,7 @@ constexpr const char* kPolicyExamples =
     "  sandtrap policy test --tries 4 root 123456            the same four times\n"
     "  sandtrap policy test --source 198.51.100.7 admin admin\n"
     "  sandtrap policy test --method publickey root\n"
+    "  sandtrap policy test --json root 123456 | jq -r .decided_by\n"
     "\n"
     "Exit status: 0 the last try is let in, 1 it is refused.";
 
@@ -123,6 +125,7 @@ void add_policy(CLI::App& app, PolicyTestOptions& p) {
       ->check(CLI::IsMember({"password", "keyboard-interactive", "publickey", "none"}));
   test->add_option("--key-type", p.key_type, "Algorithm of the key, for publickey")
       ->type_name("TYPE");
+  test->add_flag("--json", p.json, "As a JSON object");
 }
 
 void add_commands(CLI::App& app, Parsed& p) {
@@ -145,10 +148,12 @@ void add_commands(CLI::App& app, Parsed& p) {
   check->add_option("file", p.check.config, "Configuration file (YAML)")
       ->type_name("FILE")
       ->required();
+  check->add_flag("--json", p.check.json, "As a JSON object, the problems too");
 
   CLI::App* personas = app.add_subcommand("personas", "List the machines to look like");
   personas->footer(kPersonasExamples);
   personas->add_option("file", p.personas.file, "A persona of your own (YAML)")->type_name("FILE");
+  personas->add_flag("--json", p.personas.json, "As a JSON array");
   personas->add_flag("--legacy", p.personas.legacy, "With the algorithms of server.legacy");
 
   CLI::App* keygen = app.add_subcommand("keygen", "Make SSH host keys");
@@ -157,6 +162,7 @@ void add_commands(CLI::App& app, Parsed& p) {
       ->type_name("FILE");
   keygen->add_option("--dir", p.keygen.folder, "The folder itself")->type_name("DIR");
   keygen->add_flag("--force", p.keygen.force, "Replace keys that exist");
+  keygen->add_flag("--json", p.keygen.json, "Say what was written as a JSON object");
 
   CLI::App* image = app.add_subcommand("image", "The guest's image");
   image->require_subcommand(1);

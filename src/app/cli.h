@@ -7,9 +7,6 @@
 
 namespace sandtrap::app {
 
-struct CheckOptions {
-  std::string config;
-};
 struct ListenOptions {
   std::string config;
 };

@@ -76,11 +76,13 @@ void CaseCommandLine::add(CLI::App& app) {
   diff->footer(kSandboxExamples);
   add_config(diff, sandbox.config);
   diff->add_option("id", sandbox.id, "The sandbox, 12 hex digits")->required();
+  diff->add_flag("--json", sandbox.json, "As a JSON array");
   CLI::App* exported = box->add_subcommand("export", "Write its files into an archive");
   exported->footer(kSandboxExamples);
   add_config(exported, sandbox.config);
   exported->add_option("id", sandbox.id, "The sandbox, 12 hex digits")->required();
   exported->add_option("file", sandbox.file, "A new file, .tar.zst")->required();
+  exported->add_flag("--json", sandbox.json, "Say what was written as a JSON object");
   exported->add_flag("--rootfs", sandbox.rootfs, "The whole machine, not only what was written");
 
   CLI::App* clean = app.add_subcommand("cleanup", "Delete preserved sandboxes");
@@ -91,6 +93,7 @@ void CaseCommandLine::add(CLI::App& app) {
   clean->add_option("--keep-bytes", cleanup.keep_bytes, "The oldest, until this much is left")
       ->type_name("SIZE");
   clean->add_flag("--dry-run", cleanup.dry_run, "Only say what would be deleted");
+  clean->add_flag("--json", cleanup.json, "As a JSON object");
 }
 
 std::optional<Command> CaseCommandLine::parsed(const CLI::App& app) {

@@ -35,7 +35,8 @@ constexpr const char* kStatusExamples =
     "Examples:\n"
     "  sandtrap status                            the roles, the ports, the disk, the last error\n"
     "  sandtrap status --json | jq .disk\n"
-    "  sandtrap status --role gate                in a container of one role: its healthcheck\n"
+    "  sandtrap status --brief --role gate        in a container of one role: its healthcheck\n"
+    "  sandtrap status --role port                the ports alone, where `sandtrap listen` runs\n"
     "\n"
     "Looks from outside and asks no role, so it also answers while one hangs. Exit status: 0 "
     "every\n"
@@ -89,9 +90,10 @@ void OperatorCommandLine::add(CLI::App& app) {
   CLI::App* how = app.add_subcommand("status", "Say how the honeypot on this machine is");
   how->footer(kStatusExamples);
   add_config(how, status.config);
-  how->add_option("--role", status.role, "Of this role alone: gate, warden or scribe")
+  how->add_option("--role", status.role, "Of this role alone: gate, warden or scribe; or port")
       ->type_name("ROLE")
-      ->check(CLI::IsMember({"gate", "warden", "scribe"}));
+      ->check(CLI::IsMember({"gate", "warden", "scribe", "port"}));
+  how->add_flag("--brief", status.brief, "Count no files: for healthchecks");
   how->add_flag("--json", status.json, "As a JSON object");
 
   CLI::App* complete = app.add_subcommand("completion", "Print the completions of a shell");

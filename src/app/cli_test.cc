@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -158,6 +159,83 @@ TEST_F(Cli, KeygenMakesThreeKeysAndNeverReplacesOneUnasked) {
   EXPECT_EQ(read("keys/ssh_host_ed25519_key"), before);
   EXPECT_EQ(run("keygen --dir keys --force").status, 0);
   EXPECT_NE(read("keys/ssh_host_ed25519_key"), before);
+}
+
+TEST_F(Cli, CheckTellsScriptsWhatItTellsPeople) {
+  write("good.yaml", "server: {listen: [\"127.0.0.1:2299\"]}\ndata_dir: data\n");
+  const Outcome good = run("check --json good.yaml");
+  EXPECT_EQ(good.status, 0) << good.err;
+  const auto told = boost::json::parse(good.out).as_object();
+  EXPECT_TRUE(told.at("good").as_bool());
+  EXPECT_TRUE(told.at("problems").as_array().empty());
+  const auto& settings = told.at("settings").as_object();
+  EXPECT_EQ(settings.at("listen").at(0).as_string(), "127.0.0.1:2299");
+  EXPECT_EQ(settings.at("accept_after_failures").as_int64(), 2);
+  EXPECT_EQ(settings.at("data_dir").as_string(), folder_ + "/data");
+  EXPECT_EQ(settings.at("hassh_server").as_string().size(), 32U);
+
+  write("bad.yaml", "server:\n  gatez: 1\n  gates: 0\n");
+  const Outcome bad = run("check --json bad.yaml");
+  EXPECT_EQ(bad.status, 78);
+  EXPECT_THAT(bad.err, HasSubstr("bad.yaml:2:3: unknown key")) << "people still see it";
+  const auto wrong = boost::json::parse(bad.out).as_object();
+  EXPECT_FALSE(wrong.at("good").as_bool());
+  EXPECT_TRUE(wrong.at("settings").is_null());
+  ASSERT_EQ(wrong.at("problems").as_array().size(), 2U);
+  EXPECT_EQ(wrong.at("problems").at(1).at("line").as_int64(), 3);
+  EXPECT_EQ(wrong.at("problems").at(1).at("column").as_int64(), 10);
+  EXPECT_THAT(std::string(wrong.at("problems").at(0).at("text").as_string()), HasSubstr("gatez"));
+
+  write("c.yaml", "container_pool: {engine: docker}\nserver: {persona: ubuntu-22.04}\n");
+  const auto misfit = boost::json::parse(run("check --json c.yaml").out);
+  EXPECT_EQ(misfit.at("warnings").as_array().size(), 1U);
+}
+
+TEST_F(Cli, PersonasAndKeysAsJson) {
+  const auto all = boost::json::parse(run("personas --json").out).as_array();
+  EXPECT_EQ(all.size(), 5U);
+  for (const auto& persona : all) {
+    int defaults = 0;
+    for (const auto& one : persona.at("revisions").as_array()) {
+      defaults += one.at("default").as_bool() ? 1 : 0;
+      EXPECT_THAT(std::string(one.at("banner").as_string()), testing::StartsWith("SSH-2.0-Open"));
+      EXPECT_EQ(one.at("hassh_server").as_string().size(), 32U);
+    }
+    EXPECT_EQ(defaults, 1) << persona.at("name").as_string();
+  }
+  write("mine.yaml", "name: mine\nnonsense: 1\n");
+  EXPECT_EQ(run("personas --json mine.yaml").status, 78);
+  const auto made = boost::json::parse(run("keygen --json --dir keys").out);
+  EXPECT_EQ(made.at("keys").as_array().size(), 3U);
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/" + made.at("keys").at(0).as_string().c_str()));
+}
+
+TEST_F(Cli, PolicyTestAsJsonDecidesAsItsTableDoes) {
+  write("c.yaml", "authentication: {credentials: [{user: root, password: \"x\\u009b\"}]}\n");
+  const Outcome refused = run("policy test --config c.yaml --json --tries 2 root wrong");
+  EXPECT_EQ(refused.status, 1) << refused.err;
+  const auto told = boost::json::parse(refused.out).as_object();
+  EXPECT_FALSE(told.at("accepted").as_bool());
+  EXPECT_EQ(told.at("tries").as_array().size(), 2U);
+  EXPECT_EQ(told.at("decided_by"), told.at("tries").at(1).at("decided_by"));
+  EXPECT_FALSE(told.at("why").as_array().empty());
+  EXPECT_FALSE(told.at("draws_lots").as_bool());
+  const Outcome in = run("policy test --config c.yaml --json root 'x\xc2\x9b'");
+  EXPECT_EQ(in.status, 0) << in.out;
+  EXPECT_TRUE(boost::json::parse(in.out).at("accepted").as_bool());
+  EXPECT_EQ(in.out.find('\xc2'), std::string::npos) << "nothing that a terminal acts upon";
+}
+
+TEST_F(Cli, EveryListHasItsJsonAndNothingElseOnStandardOutput) {
+  write("c.yaml", "data_dir: data\n");
+  ASSERT_TRUE(std::filesystem::create_directories(folder_ + "/data"));
+  for (const char* command : {"cleanup --dry-run --keep-bytes 1GiB", "verify --list", "doctor"}) {
+    const Outcome outcome = run(fmt::format("{} --config c.yaml --json", command));
+    boost::system::error_code error;
+    const auto value = boost::json::parse(outcome.out, error);
+    EXPECT_FALSE(error) << command << outcome.out << outcome.err;
+    EXPECT_TRUE(value.is_object() || value.is_array()) << command;
+  }
 }
 
 TEST_F(Cli, TheHiddenDocumentCommandPrintsWhatIsCommitted) {

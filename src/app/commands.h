@@ -23,17 +23,22 @@ int serve(const ServeOptions& options);
 // Opens the ports and lends them to gates that have no network.
 int lend_ports(const std::string& config);
 
-int check(const std::string& config);
+struct CheckOptions {
+  std::string config;
+  bool json = false;
+};
+int check(const CheckOptions& options);
 
 struct PersonasOptions {
   std::string file;     // empty: the compiled-in ones
   bool legacy = false;  // with server.legacy
+  bool json = false;
 };
 int list_personas(const PersonasOptions& options);
 
 struct KeygenOptions {
   std::string config, folder;  // the folder, or the configuration that names it
-  bool force = false;
+  bool force = false, json = false;
 };
 int keygen(const KeygenOptions& options);
 
@@ -46,6 +51,7 @@ struct PolicyTestOptions {
   std::string config, user, password;
   std::string source = "192.0.2.1", method = "password", key_type = "ssh-ed25519";
   std::uint32_t tries = 1;
+  bool json = false;
 };
 // kOk: the last try is let in; kFailed: it is refused.
 int test_policy(const PolicyTestOptions& options);
@@ -94,19 +100,19 @@ int case_command(const CaseOptions& options);
 
 struct SandboxOptions {
   std::string config, action, id, file;  // diff, export
-  bool rootfs = false;
+  bool rootfs = false, json = false;
 };
 int sandbox_command(const SandboxOptions& options);
 
 struct CleanupOptions {
   std::string config, older_than, keep_bytes;
-  bool dry_run = false;
+  bool dry_run = false, json = false;
 };
 int cleanup(const CleanupOptions& options);
 
 struct StatusOptions {
-  std::string config, role;  // of this role alone
-  bool json = false;
+  std::string config, role;  // of this role alone, or of the ports
+  bool json = false, brief = false;
 };
 int status(const StatusOptions& options);
 

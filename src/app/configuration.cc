@@ -16,19 +16,24 @@ std::string configuration_file(const std::string& path) {
   return ::access(kDefaultConfig, F_OK) == 0 ? kDefaultConfig : "";
 }
 
-std::optional<config::Settings> read_configuration(const std::string& path) {
+config::LoadResult load_configuration(const std::string& path) {
   const std::string file = configuration_file(path);
   config::LoadResult loaded = file.empty() ? config::load("", "") : config::load_file(file);
-  for (const config::Problem& problem : loaded.problems) {
-    fmt::print(stderr, "{}\n", config::to_string(problem));
-  }
-  if (!loaded.problems.empty()) return std::nullopt;
-  if (loaded.settings.logging.sensor.empty()) {
+  if (loaded.problems.empty() && loaded.settings.logging.sensor.empty()) {
     std::array<char, HOST_NAME_MAX + 1> name{};
     ::gethostname(name.data(), name.size() - 1);
     loaded.settings.logging.sensor = name.data();
     if (loaded.settings.logging.sensor.empty()) loaded.settings.logging.sensor = "sandtrap";
   }
+  return loaded;
+}
+
+std::optional<config::Settings> read_configuration(const std::string& path) {
+  config::LoadResult loaded = load_configuration(path);
+  for (const config::Problem& problem : loaded.problems) {
+    fmt::print(stderr, "{}\n", config::to_string(problem));
+  }
+  if (!loaded.problems.empty()) return std::nullopt;
   return std::move(loaded.settings);
 }
 

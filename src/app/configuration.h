@@ -9,8 +9,9 @@
 
 namespace sandtrap::app {
 
-// `path` empty: kDefaultConfig if it exists, else the defaults. nullopt after printing what is
-// wrong. The sensor's name is filled in.
+// `path` empty: kDefaultConfig if it exists, else the defaults. The sensor's name is filled in.
+config::LoadResult load_configuration(const std::string& path);
+// The same; nullopt after printing what is wrong.
 std::optional<config::Settings> read_configuration(const std::string& path);
 // What read_configuration() would read: "" for the defaults.
 std::string configuration_file(const std::string& path);

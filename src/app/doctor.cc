@@ -11,6 +11,7 @@
 #include "app/colours.h"
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "app/json_output.h"
 
 namespace sandtrap::app {
 namespace json = boost::json;
@@ -54,7 +55,7 @@ std::string as_json(const Findings& findings) {
                                    {"follows", one.follows},
                                    {"todo", one.todo}});
   }
-  return json::serialize(json::object{{"can_run", can_run(findings)}, {"findings", list}}) + "\n";
+  return json_text(json::object{{"can_run", can_run(findings)}, {"findings", list}}) + "\n";
 }
 
 std::string as_text(const Findings& findings, bool colours) {

@@ -63,6 +63,28 @@ base::Result<base::Fd> try_lock(const std::string& path) {
   return fail_errno("lock " + path, errno);
 }
 
+// Of a gate that may write nothing: others made the file. Shared, for there may be several of them.
+base::Result<base::Fd> lock_of_a_reader(const config::Settings& settings) {
+  const std::string path =
+      fmt::format("{}/{}.process.lock", settings.run_dir, name(RoleKind::kGate));
+  const auto give_up = std::chrono::steady_clock::now() + kFormerRoles;
+  for (;;) {
+    base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (file && ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return file;
+    if (std::chrono::steady_clock::now() >= give_up) return fail_errno(path, errno);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+// Made empty where it is missing: what lock_of_a_reader() opens.
+base::Status make_gates_lock(const config::Settings& settings) {
+  const std::string path =
+      fmt::format("{}/{}.process.lock", settings.run_dir, name(RoleKind::kGate));
+  const base::Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return fail_errno(path, errno);
+  return {};
+}
+
 std::string first_line(const std::string& path) {
   const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::array<char, 32> text{};
@@ -136,6 +158,7 @@ base::Status make_folders(const config::Settings& settings, const std::vector<Ro
     if (auto made = make_folder(settings.data_dir, 0, scribe->gid, 01770); !made) return made;
   }
   if (auto made = make_folder(settings.run_dir, 0, 0, 0711); !made) return made;
+  if (auto made = make_gates_lock(settings); !made) return made;
   // What a gate without a mount namespace takes for its root; it may not be able to make it.
   return make_folder(settings.run_dir + "/empty", 0, 0, 0555);
 }
@@ -145,7 +168,12 @@ base::Result<Locks> take_locks(const config::Settings& settings, const std::vect
   Locks locks;
   for (const RoleKind role : roles) {
     if (locks.roles.contains(role)) continue;
-    if (is_gate_alone(roles) && is_read_only(settings.run_dir)) continue;
+    if (is_gate_alone(roles) && is_read_only(settings.run_dir)) {
+      auto lock = lock_of_a_reader(settings);
+      if (!lock) return tl::unexpected(lock.error());
+      locks.roles.emplace(role, std::move(*lock));
+      continue;
+    }
     auto own = lock_for_supervisor(settings, role);
     if (!own) return tl::unexpected(own.error());
     locks.own.push_back(std::move(*own));

@@ -32,8 +32,8 @@ struct Locks {
   std::map<RoleKind, base::Fd> roles;  // inherited by the role processes
 };
 // kExists if another instance serves this data folder. Waits a little for role processes of a
-// supervisor that was killed: they end by themselves. A gate alone on a read-only run_dir has no
-// lock: the port can be bound only once.
+// supervisor that was killed: they end by themselves. A gate alone on a read-only run_dir
+// shares its lock with others like it, which only says that it lives: the port can be bound only once.
 base::Result<Locks> take_locks(const config::Settings& settings, const std::vector<RoleKind>& roles,
                                base::Log& log);
 

@@ -1,13 +1,17 @@
+// `sandtrap keygen`.
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/configuration.h"
 #include "app/host_keys.h"
+#include "app/json_output.h"
 #include "config/persona.h"
 
 namespace sandtrap::app {
+namespace json = boost::json;
 
 int keygen(const KeygenOptions& options) {
   std::string folder = options.folder;
@@ -30,6 +34,10 @@ int keygen(const KeygenOptions& options) {
   if (!written) {
     fmt::print(stderr, "sandtrap keygen: {}\n", written.error().context);
     return kFailed;
+  }
+  if (options.json) {
+    print_json(json::object{{"keys", json::array(written->begin(), written->end())}});
+    return kOk;
   }
   for (const std::string& path : *written) fmt::print("{}\n", path);
   return kOk;

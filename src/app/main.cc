@@ -9,7 +9,7 @@ struct Run {
   int operator()(const Finished& f) const { return f.exit_code; }
   int operator()(const ServeOptions& o) const { return serve(o); }
   int operator()(const ListenOptions& o) const { return lend_ports(o.config); }
-  int operator()(const CheckOptions& o) const { return check(o.config); }
+  int operator()(const CheckOptions& o) const { return check(o); }
   int operator()(const PersonasOptions& o) const { return list_personas(o); }
   int operator()(const KeygenOptions& o) const { return keygen(o); }
   int operator()(const ImageOptions& o) const { return build_image(o); }

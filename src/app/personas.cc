@@ -1,5 +1,7 @@
+// `sandtrap personas`.
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -7,28 +9,68 @@
 #include <iterator>
 
 #include "app/commands.h"
+#include "app/json_output.h"
 #include "config/persona.h"
 
 namespace sandtrap::app {
+namespace json = boost::json;
 namespace {
 
-void print(const config::PersonaFile& file, bool legacy) {
-  fmt::print("{}: {}\n", file.common.profile.name, file.common.title);
+struct Row {
+  std::string revision, banner, hassh;
+  bool is_default = false;
+};
+
+std::vector<Row> rows_of(const config::PersonaFile& file, bool legacy) {
+  std::vector<Row> out;
   for (const std::string& name : file.revision_names()) {
     const auto persona = file.at(name, legacy);
     if (!persona) continue;  // names of its own list are there
-    fmt::print("{} {:<13} SSH-2.0-{:<40} {}\n", name == file.default_revision ? "*" : " ", name,
-               persona->profile.software, config::hassh_server(persona->profile));
+    out.push_back({name, "SSH-2.0-" + persona->profile.software,
+                   config::hassh_server(persona->profile), name == file.default_revision});
   }
+  return out;
+}
+
+json::object to_json(const config::PersonaFile& file, bool legacy) {
+  json::array revisions;
+  for (const Row& row : rows_of(file, legacy)) {
+    revisions.emplace_back(json::object{{"name", row.revision},
+                                        {"banner", row.banner},
+                                        {"hassh_server", row.hassh},
+                                        {"default", row.is_default}});
+  }
+  return {{"name", file.common.profile.name},
+          {"title", file.common.title},
+          {"revisions", std::move(revisions)}};
+}
+
+void print(const config::PersonaFile& file, bool legacy) {
+  fmt::print("{}: {}\n", file.common.profile.name, file.common.title);
+  for (const Row& row : rows_of(file, legacy)) {
+    fmt::print("{} {:<13} {:<48} {}\n", row.is_default ? "*" : " ", row.revision, row.banner,
+               row.hassh);
+  }
+}
+
+void print(const std::vector<const config::PersonaFile*>& files, const PersonasOptions& options) {
+  json::array out;
+  for (const config::PersonaFile* file : files) {
+    if (!options.json) print(*file, options.legacy);
+    if (options.json) out.emplace_back(to_json(*file, options.legacy));
+  }
+  if (options.json) print_json(out);
 }
 
 }  // namespace
 
 int list_personas(const PersonasOptions& options) {
   if (options.file.empty()) {
+    std::vector<const config::PersonaFile*> all;
     for (const std::string& name : config::compiled_personas()) {
-      print(*config::compiled_persona(name), options.legacy);
+      all.push_back(config::compiled_persona(name));
     }
+    print(all, options);
     return kOk;
   }
   std::ifstream in(options.file, std::ios::binary);
@@ -42,7 +84,7 @@ int list_personas(const PersonasOptions& options) {
     fmt::print(stderr, "{}\n", config::to_string(problem));
   }
   if (!read.problems.empty()) return kBadConfig;
-  print(read.file, options.legacy);
+  print({&read.file}, options);
   return kOk;
 }
 

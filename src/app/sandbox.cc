@@ -7,16 +7,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <boost/json.hpp>
 #include <cstdio>
+#include <utility>
 
 #include "app/archive.h"
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "app/json_output.h"
 #include "app/printable.h"
 #include "app/sandbox_files.h"
 #include "app/tree_walk.h"
 
 namespace sandtrap::app {
+namespace json = boost::json;
 namespace {
 
 int fail(const std::string& what, int code = kFailed) {
@@ -51,12 +55,24 @@ bool is_whiteout(const struct stat& info) {
   return S_ISCHR(info.st_mode) && info.st_rdev == makedev(0, 0);
 }
 
-int diff(const SandboxFiles& files) {
+// With `as_json` an object a line in an array: there may be a million.
+int diff(const SandboxFiles& files, bool as_json) {
+  bool first = true;
+  if (as_json) fmt::print("[");
   const auto done = walk_tree(files.upper.get(), [&](const TreeEntry& entry) -> base::Status {
     const char kind = is_whiteout(entry.info) ? 'D' : in_image(files.lower, entry.path) ? 'C' : 'A';
-    fmt::print("{} /{}{}\n", kind, printable(entry.path), S_ISDIR(entry.info.st_mode) ? "/" : "");
+    const bool folder = S_ISDIR(entry.info.st_mode);
+    const std::string path = "/" + printable(entry.path);
+    if (as_json) {
+      fmt::print("{}\n{}", std::exchange(first, false) ? "" : ",",
+                 json_text(json::object{
+                     {"change", std::string(1, kind)}, {"path", path}, {"folder", folder}}));
+    } else {
+      fmt::print("{} {}{}\n", kind, path, folder ? "/" : "");
+    }
     return {};
   });
+  if (as_json) fmt::print("\n]\n");
   return done ? kOk : fail(printable(done.error().context));
 }
 
@@ -68,10 +84,16 @@ int sandbox_command(const SandboxOptions& options) {
   if (!settings) return kBadConfig;
   const auto files = open_sandbox_files(*settings, options.id, options.rootfs);
   if (!files) return fail("sandbox " + options.id + ": " + files.error().context);
-  if (options.action == "diff") return diff(*files);
+  if (options.action == "diff") return diff(*files, options.json);
   const base::Fd& top = options.rootfs ? files->root : files->upper;
   const auto written = write_archive(top.get(), options.file, files->id_base);
   if (!written) return fail(printable(written.error().context));
+  if (options.json) {
+    print_json(json::object{{"file", printable(options.file)},
+                            {"entries", written->entries},
+                            {"bytes", written->bytes}});
+    return kOk;
+  }
   fmt::print("{}: {} entries, {} bytes of files\n", options.file, written->entries, written->bytes);
   return kOk;
 }

@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/configuration.h"
+#include "app/json_output.h"
 #include "app/printable.h"
 #include "base/instant.h"
 #include "config/value.h"
@@ -51,24 +52,6 @@ json::object to_json(const Session& one) {
   }
   out["programs"] = std::move(programs);
   if (one.more_programs > 0) out["more_programs"] = one.more_programs;
-  return out;
-}
-
-// DEL and the C1 controls, which JSON does not need escaped but a terminal that shows it does.
-std::string escaped(const std::string& json) {
-  std::string out;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(json[i]);
-    const auto next = i + 1 < json.size() ? static_cast<unsigned char>(json[i + 1]) : 0;
-    if (byte == 0x7f) {
-      out += "\\u007f";
-    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-      out += fmt::format("\\u{:04x}", next);
-      ++i;
-    } else {
-      out += json[i];
-    }
-  }
   return out;
 }
 
@@ -137,8 +120,7 @@ int list_sessions(const SessionsOptions& options) {
   journal::SessionReader sessions([&](const Session& one) {
     if (!filter.matches(one)) return;
     if (!options.json) return print_row(one);
-    fmt::print("{}\n{}", std::exchange(first, false) ? "" : ",",
-               escaped(json::serialize(to_json(one))));
+    fmt::print("{}\n{}", std::exchange(first, false) ? "" : ",", json_text(to_json(one)));
   });
   while (const auto line = reader->next()) sessions.line(*line);
   sessions.finish();

@@ -20,6 +20,7 @@
 #include "app/commands.h"
 #include "app/configuration.h"
 #include "app/control_client.h"
+#include "app/json_output.h"
 #include "app/locks.h"
 #include "app/printable.h"
 #include "base/fd.h"
@@ -97,6 +98,31 @@ std::optional<Status::Trouble> last_error(const std::string& data_dir) {
   return Status::Trouble{text("time"), text("where"), text("what")};
 }
 
+void look_at_data(const config::Settings& s, Status& out) {
+  struct statvfs volume {};
+  if (::statvfs(s.data_dir.c_str(), &volume) == 0) {
+    out.disk_free = std::uint64_t{volume.f_bavail} * volume.f_frsize;
+    out.disk_least = s.disk.min_free_bytes;
+  }
+  out.last_error = last_error(s.data_dir);
+}
+
+void count_data(const config::Settings& s, Status& out) {
+  out.recordings = usage_of(s.data_dir + "/recordings", s.disk.recordings_bytes);
+  out.logs = usage_of(s.data_dir + "/" + journal::kFolder, s.disk.logs_bytes);
+  struct stat current {};
+  if (::lstat((s.data_dir + "/" + journal::kCurrent).c_str(), &current) == 0) {
+    out.logs.bytes += static_cast<std::uint64_t>(current.st_blocks) * 512;
+    ++out.logs.files;
+  }
+  out.preserved = usage_of(s.data_dir + "/preserved", s.preservation.max_bytes);
+}
+
+bool lends_ports(const std::string& run_dir) {
+  struct stat info {};
+  return ::lstat((run_dir + "/ports.sock").c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
 json::object to_json(const Usage& usage) {
   return {{"bytes", usage.bytes},
           {"limit", usage.limit},
@@ -143,33 +169,25 @@ std::string row(std::string_view what, const Usage& usage) {
 
 }  // namespace
 
-Status gather_status(const config::Settings& s, const std::string& role) {
+Status gather_status(const config::Settings& s, const StatusView& view) {
   Status out;
+  const std::string& role = view.role;
   for (const char* name : {"gate", "warden", "scribe"}) {
     if (!role.empty() && role != name) continue;
     out.roles.push_back({name, role_runs(s.run_dir, name)});
   }
-  if (role.empty() || role == "gate") {
+  if (role.empty() || role == "gate" || role == "port") {
+    const bool lent = role == "gate" && lends_ports(s.run_dir);
     for (const std::string& address : s.server.listen) {
-      out.ports.push_back({address, listens(address)});
+      out.ports.push_back({address, !lent && listens(address), lent});
     }
   }
   out.engine = s.container_pool.engine;
   out.data_dir = s.data_dir;
-  out.recordings = usage_of(s.data_dir + "/recordings", s.disk.recordings_bytes);
-  out.logs = usage_of(s.data_dir + "/" + journal::kFolder, s.disk.logs_bytes);
-  struct stat current {};
-  if (::lstat((s.data_dir + "/" + journal::kCurrent).c_str(), &current) == 0) {
-    out.logs.bytes += static_cast<std::uint64_t>(current.st_blocks) * 512;
-    ++out.logs.files;
-  }
-  out.preserved = usage_of(s.data_dir + "/preserved", s.preservation.max_bytes);
-  struct statvfs volume {};
-  if (::statvfs(s.data_dir.c_str(), &volume) == 0) {
-    out.disk_free = std::uint64_t{volume.f_bavail} * volume.f_frsize;
-    out.disk_least = s.disk.min_free_bytes;
-  }
-  out.last_error = last_error(s.data_dir);
+  out.sees_data = role.empty() || role == "warden" || role == "scribe";
+  if (out.sees_data) look_at_data(s, out);
+  out.counted = out.sees_data && !view.brief;
+  if (out.counted) count_data(s, out);
   if (role.empty() || role == "warden") {
     auto answer = ask_warden(s.run_dir, R"({"command":"status"})", kPatience);
     if (answer) {
@@ -186,23 +204,31 @@ bool is_healthy(const Status& status) {
   const bool run = std::all_of(status.roles.begin(), status.roles.end(),
                                [](const Status::Role& role) { return role.running; });
   const bool open = std::all_of(status.ports.begin(), status.ports.end(),
-                                [](const Status::Port& port) { return port.open; });
-  return run && open && !status.warden_hangs && status.disk_free >= status.disk_least;
+                                [](const Status::Port& port) { return port.open || port.lent; });
+  const bool room = !status.sees_data || status.disk_free >= status.disk_least;
+  return run && open && room && !status.warden_hangs;
 }
 
 std::string as_json(const Status& status) {
   json::object out{{"healthy", is_healthy(status)}};
   json::object roles, ports;
   for (const Status::Role& role : status.roles) roles[role.name] = role.running;
-  for (const Status::Port& port : status.ports) ports[port.address] = port.open;
+  for (const Status::Port& port : status.ports) {
+    ports[port.address] = port.lent ? json::value(nullptr) : json::value(port.open);
+  }
   out["roles"] = std::move(roles);
   out["ports"] = std::move(ports);
   out["engine"] = status.engine;
   out["data_dir"] = status.data_dir;
-  out["disk"] = json::object{{"free", status.disk_free}, {"least", status.disk_least}};
-  out["recordings"] = to_json(status.recordings);
-  out["logs"] = to_json(status.logs);
-  out["preserved"] = to_json(status.preserved);
+  out["disk"] = nullptr;
+  if (status.sees_data) {
+    out["disk"] = json::object{{"free", status.disk_free}, {"least", status.disk_least}};
+  }
+  const std::pair<const char*, const Usage&> parts[] = {
+      {"recordings", status.recordings}, {"logs", status.logs}, {"preserved", status.preserved}};
+  for (const auto& [name, usage] : parts) {
+    out[name] = status.counted ? json::value(to_json(usage)) : json::value(nullptr);
+  }
   json::object figures = figures_of(status);
   for (const char* part : {"pool", "cases"}) {
     const json::value* given = figures.if_contains(part);
@@ -215,7 +241,7 @@ std::string as_json(const Status& status) {
   } else {
     out["last_error"] = nullptr;
   }
-  return json::serialize(out) + "\n";
+  return json_text(out) + "\n";
 }
 
 std::string as_text(const Status& status, bool colours) {
@@ -227,21 +253,26 @@ std::string as_text(const Status& status, bool colours) {
     out += fmt::format("{:12}  {}\n", role.name, verdict(role.running, "running", "not running"));
   }
   for (const Status::Port& port : status.ports) {
-    out +=
-        fmt::format("{:12}  {} {}\n", "port", port.address, verdict(port.open, "open", "closed"));
+    out += fmt::format("{:12}  {} {}\n", "port", port.address,
+                       port.lent ? "lent by `sandtrap listen`, not to be seen from here"
+                                 : verdict(port.open, "open", "closed"));
   }
-  out += fmt::format("{:12}  {}\n", "engine", status.engine);
-  out += fmt::format("{:12}  {}, {} MiB free{}\n", "data folder", status.data_dir,
-                     status.disk_free >> 20,
-                     status.disk_free < status.disk_least
-                         ? verdict(false, "", ": nobody gets a shell (disk.min_free_bytes)")
-                         : "");
+  if (status.sees_data) {
+    out += fmt::format("{:12}  {}\n", "engine", status.engine);
+    out += fmt::format("{:12}  {}, {} MiB free{}\n", "data folder", status.data_dir,
+                       status.disk_free >> 20,
+                       status.disk_free < status.disk_least
+                           ? verdict(false, "", ": nobody gets a shell (disk.min_free_bytes)")
+                           : "");
+  }
   out += warden_rows(figures_of(status), colours);
   if (!status.warden_silent.empty()) {
     out += fmt::format("{:12}  not known: {}\n", "pool, cases", printable(status.warden_silent));
   }
-  out += row("recordings", status.recordings) + row("logs", status.logs) +
-         row("preserved", status.preserved);
+  if (status.counted) {
+    out += row("recordings", status.recordings) + row("logs", status.logs) +
+           row("preserved", status.preserved);
+  }
   if (status.last_error) {
     out += fmt::format("{:12}  {} {}: {}\n", "last error", printable(status.last_error->time),
                        printable(status.last_error->where), printable(status.last_error->what));
@@ -252,7 +283,7 @@ std::string as_text(const Status& status, bool colours) {
 int status(const StatusOptions& options) {
   const auto settings = read_configuration(options.config);
   if (!settings) return kBadConfig;
-  const Status found = gather_status(*settings, options.role);
+  const Status found = gather_status(*settings, {options.role, options.brief});
   fmt::print("{}", options.json ? as_json(found) : as_text(found, wants_colours(stdout)));
   return is_healthy(found) ? kOk : kFailed;
 }

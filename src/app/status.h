@@ -24,6 +24,7 @@ struct Status {
   struct Port {
     std::string address;
     bool open = false;
+    bool lent = false;  // by `sandtrap listen`, which runs in another network: not to be seen here
   };
   struct Trouble {
     std::string time, where, what;
@@ -31,6 +32,8 @@ struct Status {
   std::vector<Role> roles;
   std::vector<Port> ports;
   std::string engine, data_dir;
+  bool sees_data = false;  // what follows was looked at, the usage only if `counted`
+  bool counted = false;
   Usage recordings, logs, preserved;
   std::uint64_t disk_free = 0, disk_least = 0;
   std::optional<Trouble> last_error;  // of the end of events.jsonl
@@ -39,8 +42,12 @@ struct Status {
   bool warden_hangs = false;  // it runs, and did not answer root
 };
 
-// `role`: of this one alone; empty: of all.
-Status gather_status(const config::Settings& settings, const std::string& role);
+struct StatusView {
+  std::string role;    // of this one alone, or "port": of the ports alone; empty: of all
+  bool brief = false;  // without what takes long: files are not counted
+};
+// What a container of one role lacks is not looked at: a gate has no data folder and asks nobody.
+Status gather_status(const config::Settings& settings, const StatusView& view);
 // Every role that was asked for runs, its ports are open, the disk has room, the warden answers.
 bool is_healthy(const Status& status);
 std::string as_json(const Status& status);

@@ -144,7 +144,9 @@ int run(const VerifyOptions& options, const config::Settings& real) {
 
 int verify_containment(const VerifyOptions& options) {
   if (options.list || options.document) {
-    fmt::print("{}", options.list ? verify::list_of_checks() : verify::document());
+    fmt::print("{}", options.document ? verify::document()
+                     : options.json   ? verify::list_as_json()
+                                      : verify::list_of_checks());
     return kOk;
   }
   if (!known(options.waive)) return kUsage;

@@ -90,6 +90,16 @@ std::vector<std::string> failures(const std::vector<Result>& results) {
   return out;
 }
 
+std::string list_as_json() {
+  namespace json = boost::json;
+  json::array rows;
+  for (const Check& one : checks()) {
+    rows.emplace_back(json::object{
+        {"check", one.name}, {"group", one.group}, {"critical", one.critical}, {"why", one.why}});
+  }
+  return json::serialize(rows) + "\n";
+}
+
 std::string list_of_checks() {
   std::string out;
   for (const Check& one : checks()) {

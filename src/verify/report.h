@@ -14,6 +14,7 @@ std::string as_json(const std::vector<Result>& results, const Facts& facts);
 std::vector<std::string> failures(const std::vector<Result>& results);
 
 std::string list_of_checks();  // --list
+std::string list_as_json();    // --list --json
 std::string document();        // docs/verify.md
 
 }  // namespace sandtrap::verify

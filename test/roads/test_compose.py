@@ -1,8 +1,11 @@
-"""The road of Docker Compose, whole, where no registry can be reached: images built here, an engine
-with a network of its own, an attacker with an address of their own on the other side of it."""
+"""The road of Docker Compose, whole, by its first and by its second version, where no registry can be
+reached: images built here, an engine with a network of its own, an attacker with an address of their
+own on the other side of it."""
 import json
 import os
+import pathlib
 import re
+import signal
 import subprocess
 import time
 
@@ -13,12 +16,14 @@ import machine as m
 PROJECT = "sandtrap-road"
 OUTSIDE, ATTACKER = "203.0.113.1", "203.0.113.9"
 ENGINE = m.ROOT / "tools/docker-engine.sh"
+ROLES = ("scribe", "warden", "port", "gate")
 
 
 class Site:
     """An engine, the compose project on it, and the attacker's side of the network."""
 
     def __init__(self):
+        self.command = None
         self.disk = m.Disk("sr-")
         self.folder = self.disk.path
         self.env_file = m.ROOT / ".env"
@@ -43,7 +48,9 @@ class Site:
               f"ip addr add {ATTACKER}/24 dev eth0; ip link set eth0 up; ip route add default via {OUTSIDE}")
 
     def compose(self, *words, **kwargs):
-        return m.run("docker-compose", *words, cwd=m.ROOT, env=self.environment, **kwargs)
+        done = m.run(*self.command, *words, cwd=m.ROOT, env=self.environment, **kwargs)
+        assert not re.search("warn|obsolete|deprecated", done.stdout, re.I), done.stdout
+        return done
 
     def docker(self, *words, **kwargs):
         return m.run("docker", *words, env=self.environment, **kwargs)
@@ -62,12 +69,18 @@ class Site:
 
     def wait_healthy(self):
         def ready():
-            return all(self.inside(service, "/usr/share/sandtrap/healthcheck", service, check=False).returncode == 0
-                       for service in ("scribe", "warden", "port", "gate"))
+            return all(self.healthcheck(service).returncode == 0 for service in ROLES)
         try:
             m.wait_until(ready, 60, "every role at work")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.compose('logs', '--no-color', '--tail=20').stdout}") from None
+
+    def healthcheck(self, service):
+        """What Docker asks every 30 seconds, at once."""
+        about = json.loads(self.docker("inspect", self.container(service)).stdout)[0]
+        kind, *words = about["Config"]["Healthcheck"]["Test"]
+        assert kind == "CMD" and words == ["sandtrap", "status", "--brief", "--role", service], words
+        return self.docker("exec", self.container(service), *words, check=False)
 
     def attack(self, *command, check=True):
         return m.run("nsenter", "-t", self.stranger.pid, "-n", *m.ssh_command(OUTSIDE, 2222, *command), check=check)
@@ -97,17 +110,40 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site():
+def images():
     began = time.monotonic()
     one = Site()
     try:
         m.run(m.ROOT / "scripts/build_images.sh", "--offline", env=one.environment, timeout=500)
         print(f"[{time.monotonic() - began:5.1f} s] engine and images", flush=True)
-        one.up()
-        print(f"[{time.monotonic() - began:5.1f} s] up", flush=True)
         yield one
     finally:
         one.remove()
+
+
+def second_compose():
+    """As the docker command's plugin. Debian 12 has none: tools/compose-v2 fetches it."""
+    done = subprocess.run([m.ROOT / "tools/compose-v2"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip(f"Compose 2 was not tried: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return pathlib.Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def site(images, request):
+    began = time.monotonic()
+    images.command = ["docker-compose"]
+    if request.param == "v2":
+        plugin = second_compose()
+        images.environment["DOCKER_CONFIG"] = str(plugin.parents[1])
+        images.command = ["docker", "compose"]
+    print(f"{request.param}: {images.compose('version').stdout.splitlines()[0]}", flush=True)
+    images.up()
+    print(f"[{time.monotonic() - began:5.1f} s] up", flush=True)
+    yield images
+    images.compose("down", "--volumes")
+    assert not images.docker("volume", "ls", "--quiet").stdout, "purged"
 
 
 def test_an_attacker_lands_in_a_sandbox_and_is_recorded(site):
@@ -171,6 +207,24 @@ def test_warden_and_scribe_have_no_network_and_only_the_warden_the_engine(site):
         assert bool(has) == engine, service
         assert about["HostConfig"]["ReadonlyRootfs"] and about["HostConfig"]["CapDrop"] == ["ALL"]
         assert (about["HostConfig"]["NetworkMode"] == "none") == (service != "port")
+
+
+def test_the_healthcheck_misses_what_is_missing(site):
+    """Each container answers for its own role, by itself: none holds more than its role needs."""
+    assert "lent" in site.healthcheck("gate").stdout, "no port to be seen from the gate's network"
+    assert json.loads(site.inside("warden", "sandtrap", "status", "--json", "--role", "warden").stdout)["pool"]
+    # As when a supervisor cannot keep its role alive.
+    for service, role in (("gate", "gate"), ("scribe", "scribe"), ("warden", "warden")):
+        supervisor = json.loads(site.docker("inspect", site.container(service)).stdout)[0]["State"]["Pid"]
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            kids = pathlib.Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+            names = {pathlib.Path(f"/proc/{kid}/comm").read_text().strip(): int(kid) for kid in kids}
+            os.kill(names[f"sandtrap-{role}"], signal.SIGKILL)
+            m.wait_until(lambda: site.healthcheck(service).returncode == 1, 10, f"{role} missed")
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        m.wait_until(lambda: site.healthcheck(service).returncode == 0, 20, f"{role} back")
 
 
 def test_down_and_up_again_keeps_everything(site):

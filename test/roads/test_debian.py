@@ -125,6 +125,10 @@ def test_the_road_of_the_package(debian, packages):
     assert "uid=65534(nobody)" in recording.read_text() and finished["complete"]
     assert events(debian, "login.succeeded")[0]["user"] == "root"
     assert "yes: SandTrap has port 22" in debian.run("/usr/share/sandtrap/scripts/check_port.sh").stdout
+    # The gate writes nothing and still is seen.
+    status = json.loads(debian.run("sandtrap", "status", "--json").stdout)
+    assert status["healthy"] and set(status["roles"].values()) == {True} and status["ports"] == {"0.0.0.0:22": True}
+    assert status["recordings"]["files"] and status["pool"]["engine"] == "oci", status
     step("a session recorded")
 
     # Whatever becomes of the gate's service, it writes nowhere and sees no data.

@@ -141,8 +141,3 @@ def test_a_port_that_sandtrap_has(folder):
     done = check_port(folder, "--port", "2222", ports=["2222"], name="sandtrap")
     assert done.returncode == 0 and "SandTrap has port 2222" in done.stdout
 
-
-def test_the_healthcheck_knows_its_roles():
-    path = m.ROOT / "containers/healthcheck"
-    assert m.run(path, check=False).returncode == 2
-    assert m.run("unshare", "--pid", "--mount-proc", "--fork", path, "gate", check=False).returncode == 1

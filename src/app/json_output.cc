@@ -1,0 +1,32 @@
+#include "app/json_output.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+namespace sandtrap::app {
+
+std::string json_text(const boost::json::value& value) {
+  const std::string json = boost::json::serialize(value);
+  std::string out;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(json[i]);
+    const auto next = i + 1 < json.size() ? static_cast<unsigned char>(json[i + 1]) : 0;
+    if (byte == 0x7f) {
+      out += "\\u007f";
+    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+      out += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else {
+      out += json[i];
+    }
+  }
+  return out;
+}
+
+void print_json(const boost::json::value& value) {
+  fmt::print("{}\n", json_text(value));
+}
+
+}  // namespace sandtrap::app
