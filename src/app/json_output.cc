@@ -7,8 +7,7 @@
 
 namespace sandtrap::app {
 
-std::string json_text(const boost::json::value& value) {
-  const std::string json = boost::json::serialize(value);
+std::string escaped_json(const std::string& json) {
   std::string out;
   for (std::size_t i = 0; i < json.size(); ++i) {
     const auto byte = static_cast<unsigned char>(json[i]);
@@ -23,6 +22,10 @@ std::string json_text(const boost::json::value& value) {
     }
   }
   return out;
+}
+
+std::string json_text(const boost::json::value& value) {
+  return escaped_json(boost::json::serialize(value));
 }
 
 void print_json(const boost::json::value& value) {

@@ -6,8 +6,9 @@
 
 namespace sandtrap::app {
 
-// On one line. DEL and the C1 controls, which JSON lets through, are escaped as the others are.
-std::string json_text(const boost::json::value& value);
-void print_json(const boost::json::value& value);  // and a newline
+// DEL and the C1 controls, which JSON lets through, are escaped as the others are.
+std::string escaped_json(const std::string& json);
+std::string json_text(const boost::json::value& value);  // on one line
+void print_json(const boost::json::value& value);        // and a newline
 
 }  // namespace sandtrap::app

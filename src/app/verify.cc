@@ -15,6 +15,7 @@
 #include "app/configuration.h"
 #include "app/engines.h"
 #include "app/folders.h"
+#include "app/json_output.h"
 #include "app/launch.h"
 #include "app/verify_roles.h"
 #include "base/entropy.h"
@@ -135,8 +136,8 @@ int run(const VerifyOptions& options, const config::Settings& real) {
     auto more = judge_roles(attacked->facts, observations, waived);
     results.insert(results.end(), more.begin(), more.end());
   }
-  fmt::print("{}",
-             options.json ? verify::as_json(results, attacked->facts) : verify::as_table(results));
+  fmt::print("{}", options.json ? escaped_json(verify::as_json(results, attacked->facts))
+                                : verify::as_table(results));
   return verify::holds(results) ? kOk : kFailed;
 }
 
