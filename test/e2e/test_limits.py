@@ -1,6 +1,7 @@
 """What bounds the evidence: rotation under load and kill -9, budgets, a nearly full disk, the rate of one source."""
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +55,33 @@ def test_rotation_loses_and_doubles_nothing_while_the_scribe_is_killed(fresh):
     clients = [s["client"] for s in json.loads(listed.stdout)]
     assert sorted(clients) == sorted(versions)
     assert not list((pot.data / "logs").glob(".*"))
+
+
+def test_kill_9_in_the_middle_of_compressing_loses_nothing(fresh):
+    pot = fresh(size=0)
+    logs = pot.data / "logs"
+    name = "events-20261101T000000.000000Z.jsonl"
+    plain, packed, unfinished = logs / name, logs / (name + ".gz"), logs / f".{name}.gz.new"
+    number = 120_000  # what cannot be compressed in a moment
+    with (pot.base / name).open("w") as out:
+        for i in range(number):
+            out.write('{"time":"2026-11-01T00:00:00.000000Z","event":"client.version","version":"%s-%d"}\n'
+                      % (os.urandom(120).hex(), i))
+    shutil.copystat(pot.data / "events.jsonl", pot.base / name)
+    os.chown(pot.base / name, *(getattr((pot.data / "events.jsonl").stat(), key) for key in ("st_uid", "st_gid")))
+    original = (pot.base / name).read_bytes()
+    (pot.base / name).rename(plain)  # as if it had just been moved there
+    for _ in range(2):
+        wait_until(lambda: unfinished.exists() and unfinished.stat().st_size > 1 << 20, 30, "a file half compressed")
+        scribe = pot.role_pids()["scribe"]
+        os.kill(scribe, signal.SIGKILL)
+        wait_until(lambda old=scribe: pot.role_pids().get("scribe") != old, 20, "its end")
+        assert plain.exists() and not packed.exists(), "killed too late: it had been whole"
+    wait_until(packed.exists, 60, "compressed in the end")
+    wait_until(lambda: not plain.exists(), 20, "the plain one gone")
+    assert not unfinished.exists()
+    assert subprocess.run(["zcat", packed], capture_output=True, check=True).stdout == original
+    assert len([e for e in whole_log(pot) if e.get("version", "").endswith("-7")]) == 1
 
 
 def test_old_logs_and_recordings_make_room(fresh):
