@@ -22,6 +22,8 @@ TEST(Bytes, HexIsLowerCase) {
 
 TEST(WallTime, IsPrintedWithMicrosecondsInUtc) {
   EXPECT_EQ(to_iso8601(WallTime{1'000'000'000'000'042}), "2001-09-09T01:46:40.000042Z");
+  EXPECT_EQ(to_iso8601(WallTime{0}), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(to_iso8601(WallTime{1'709'251'199'999'999}), "2024-02-29T23:59:59.999999Z");
 }
 
 TEST(Entropy, IdsHaveTheAskedLengthAndDiffer) {

@@ -1,7 +1,6 @@
 #include "base/instant.h"
 
-#include <fmt/format.h>
-
+#include <chrono>
 #include <ctime>
 
 namespace sandtrap::base {
@@ -18,13 +17,27 @@ WallTime wall_now() {
   return WallTime{static_cast<std::int64_t>(ts.tv_sec) * 1'000'000 + ts.tv_nsec / 1000};
 }
 
+// Every event has one: by arithmetic, since gmtime_r takes a lock and a format string is parsed.
 std::string to_iso8601(WallTime t) {
-  const std::time_t seconds = static_cast<std::time_t>(t.micros / 1'000'000);
-  const std::int64_t fraction = t.micros % 1'000'000;
-  std::tm tm{};
-  ::gmtime_r(&seconds, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", tm.tm_year + 1900, tm.tm_mon + 1,
-                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+  const std::chrono::sys_time<std::chrono::microseconds> time{std::chrono::microseconds(t.micros)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::int64_t within = (time - day).count();
+  std::string out(27, ' ');
+  const auto put = [&out](std::size_t at, std::size_t digits, std::int64_t value, char behind) {
+    out[at + digits] = behind;
+    for (std::size_t i = digits; i > 0; --i, value /= 10) {
+      out[at + i - 1] = static_cast<char>('0' + value % 10);
+    }
+  };
+  put(0, 4, static_cast<int>(date.year()), '-');
+  put(5, 2, static_cast<unsigned>(date.month()), '-');
+  put(8, 2, static_cast<unsigned>(date.day()), 'T');
+  put(11, 2, within / 3'600'000'000, ':');
+  put(14, 2, within / 60'000'000 % 60, ':');
+  put(17, 2, within / 1'000'000 % 60, '.');
+  put(20, 6, within % 1'000'000, 'Z');
+  return out;
 }
 
 }  // namespace sandtrap::base

@@ -74,6 +74,9 @@ TEST_F(Gate, BulkGoesThroughBothWaysExact) {
   const ClientResult result = rig.ssh({"@", "cat"}, data);
   EXPECT_EQ(result.status, 0);
   EXPECT_TRUE(result.out == data) << result.out.size();
+  // 12 MB, and a little: the scribe hears of every two.
+  ASSERT_TRUE(rig.until([&] { return rig.scribe.finished.size() == 1; }));
+  EXPECT_EQ(rig.scribe.grew, std::vector<std::string>(5, rig.scribe.opened.front()));
 }
 
 TEST_F(Gate, RekeyingInTheMiddleOfATransferLosesNothing) {

@@ -38,7 +38,12 @@ base::Status RecordingWriter::append(const record::Chunk& chunk) {
   written_ += size;
   // The sidecar first: a line never points at bytes that are not there.
   if (auto ok = write_all(sidecar_.get(), chunk.binary); !ok) return ok;
-  return write_all(cast_.get(), base::as_bytes(chunk.lines));
+  if (auto ok = write_all(cast_.get(), base::as_bytes(chunk.lines)); !ok) return ok;
+  if (written_ - told_ >= kGrowth) {
+    told_ = written_;
+    if (on_growth_) on_growth_();
+  }
+  return {};
 }
 
 base::Status RecordingWriter::add(record::Stream stream, base::ByteView data, base::Instant now) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -19,6 +20,9 @@ class RecordingWriter {
 
   // kLimit from the chunk on with which both files together would be larger.
   void limit(std::uint64_t bytes) { limit_ = bytes; }
+  // Called each time that kGrowth more bytes are in the files.
+  static constexpr std::uint64_t kGrowth = 2 << 20;
+  void on_growth(std::function<void()> callback) { on_growth_ = std::move(callback); }
   base::Status add(record::Stream stream, base::ByteView data, base::Instant now);
   base::Status resize(std::uint32_t columns, std::uint32_t rows, base::Instant now);
   // Writes what the encoder held back. The descriptors close with the object.
@@ -37,7 +41,8 @@ class RecordingWriter {
   base::Fd cast_, sidecar_;
   std::string path_;
   record::Encoder encoder_;
-  std::uint64_t written_ = 0, limit_ = UINT64_MAX;
+  std::uint64_t written_ = 0, limit_ = UINT64_MAX, told_ = 0;
+  std::function<void()> on_growth_;
 };
 
 }  // namespace sandtrap::gate

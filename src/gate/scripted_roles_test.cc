@@ -240,6 +240,8 @@ void ScriptedScribe::on(const ipc::Message& message) {
         ipc::RecordingOpened{request->session, request->channel, opened.back()}, std::move(files)));
   } else if (const auto* done = std::get_if<ipc::FinishRecording>(&message)) {
     finished.push_back(done->path);
+  } else if (const auto* note = std::get_if<ipc::RecordingGrew>(&message)) {
+    grew.push_back(note->path);
   }
 }
 

@@ -73,7 +73,7 @@ class ScriptedScribe {
   std::string file(const std::string& path) const;
 
   bool disk_full = false, silent = false;
-  std::vector<std::string> opened, finished;
+  std::vector<std::string> opened, finished, grew;
 
  private:
   void on(const ipc::Message& message);

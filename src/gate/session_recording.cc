@@ -40,6 +40,9 @@ void Session::on(const ipc::RecordingOpened& message, std::vector<base::Fd> desc
                              recording_header(*program), base::monotonic_now());
   if (recording) {
     recording->limit(services_.settings.recording.max_bytes);
+    recording->on_growth([&scribe = services_.scribe, path = message.path] {
+      scribe.send(ipc::RecordingGrew{path});  // a scribe that is away misses nothing by it
+    });
     services_.warden.send(ipc::RecordingNamed{id_, program->channel, message.path});
     run(*program, std::move(*recording));
   } else {

@@ -1,11 +1,8 @@
 #include "gate/tcp_syn.h"
 
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-
-#include <iterator>
 
 namespace sandtrap::gate {
 namespace {
@@ -65,15 +62,15 @@ std::optional<TcpSyn> parse_syn(ByteView headers) {
 }
 
 std::string ja4t(const TcpSyn& syn) {
-  std::string out = fmt::format("{}_", syn.window);
+  std::string out = std::to_string(syn.window) + '_';
   if (syn.options.empty()) out += "00";
   const char* dash = "";
   for (const std::uint8_t kind : syn.options) {
-    fmt::format_to(std::back_inserter(out), "{}{}", dash, kind);
+    out += dash + std::to_string(kind);
     dash = "-";
   }
   const auto number_or_none = [](auto value) {
-    return value && *value != 0 ? fmt::format("{}", *value) : std::string("00");
+    return value && *value != 0 ? std::to_string(*value) : std::string("00");
   };
   return out + "_" + number_or_none(syn.segment_size) + "_" + number_or_none(syn.window_scale);
 }

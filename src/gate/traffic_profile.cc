@@ -1,6 +1,5 @@
 #include "gate/traffic_profile.h"
 
-#include <fmt/format.h>
 #include <linux/tcp.h>  // glibc's tcp_info ends before the counters
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -36,8 +35,11 @@ std::optional<AckCounts> bare_acknowledgements(int socket) {
 }
 
 std::string ja4ssh(const TrafficWindow& w) {
-  return fmt::format("c{}s{}_c{}s{}_c{}s{}", w.mode_in, w.mode_out, w.packets_in, w.packets_out,
-                     w.acks_in, w.acks_out);
+  const auto pair = [](std::uint64_t client, std::uint64_t server) {
+    return 'c' + std::to_string(client) + 's' + std::to_string(server);
+  };
+  return pair(w.mode_in, w.mode_out) + '_' + pair(w.packets_in, w.packets_out) + '_' +
+         pair(w.acks_in, w.acks_out);
 }
 
 std::optional<TrafficWindow> TrafficProfile::close(std::optional<AckCounts> acks) {

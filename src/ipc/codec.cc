@@ -192,7 +192,7 @@ void walk_record(V& v, M& m) {
     v.text(m.sandbox, kMaxShort), v.text(m.source_ip, kMaxShort), v.number(m.source_port);
   } else if constexpr (kIs<M, RecordingNamed> || kIs<M, RecordingOpened>) {
     v.session(m.session), v.number(m.channel), v.text(m.path, kMaxText);
-  } else if constexpr (kIs<M, FinishRecording>) {
+  } else if constexpr (kIs<M, FinishRecording> || kIs<M, RecordingGrew>) {
     v.text(m.path, kMaxText);
   } else if constexpr (kIs<M, RecordingRefused>) {
     v.session(m.session), v.number(m.channel), v.text(m.reason, kMaxText);
@@ -231,7 +231,7 @@ void walk(V& v, M& m) {
   } else if constexpr (kOneOf<M, Sign, Prove, Welcome, Signed>) {
     walk_keys(v, m);
   } else if constexpr (kOneOf<M, OpenRecording, RecordingNamed, RecordingOpened, FinishRecording,
-                              RecordingRefused, OpenEventLog, EventLogOpened>) {
+                              RecordingRefused, OpenEventLog, EventLogOpened, RecordingGrew>) {
     walk_record(v, m);
   } else {
     walk_control(v, m);
@@ -251,7 +251,7 @@ constexpr std::string_view kNames[] = {
     "ProcessOpened", "ProcessRefused",   "ProcessExited",  "EndSession",      "OpenEventLog",
     "OpenRecording", "FinishRecording",  "EventLogOpened", "RecordingOpened", "RecordingRefused",
     "PeerConnected", "ListeningSockets", "Drain",          "Reload",          "RoleReady",
-    "ReloadResult",  "RoleDrained",      "GateDenied"};
+    "ReloadResult",  "RoleDrained",      "GateDenied",     "RecordingGrew"};
 static_assert(std::size(kNames) == std::variant_size_v<Message>);
 
 void append_encoded(Bytes& out, const Message& message) {

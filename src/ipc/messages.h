@@ -155,6 +155,9 @@ struct OpenRecording {
 struct FinishRecording {
   std::string path;
 };
+struct RecordingGrew {  // by some megabytes since the last one
+  std::string path;
+};
 // ---- scribe -> gate, warden
 struct EventLogOpened {};  // + events.jsonl
 struct RecordingOpened {
@@ -192,7 +195,7 @@ using Message =
                  CaseAssigned, Signed, AuthDecision, ProcessOpened, ProcessRefused, ProcessExited,
                  EndSession, OpenEventLog, OpenRecording, FinishRecording, EventLogOpened,
                  RecordingOpened, RecordingRefused, PeerConnected, ListeningSockets, Drain, Reload,
-                 RoleReady, ReloadResult, RoleDrained, GateDenied>;
+                 RoleReady, ReloadResult, RoleDrained, GateDenied, RecordingGrew>;
 
 std::string_view name(const Message& message);  // "Sign"
 base::Bytes encode(const Message& message);

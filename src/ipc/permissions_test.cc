@@ -49,6 +49,7 @@ std::vector<Message> not_gate_requests() {
   all.emplace_back(OpenEventLog{});
   all.emplace_back(OpenRecording{});
   all.emplace_back(FinishRecording{});
+  all.emplace_back(RecordingGrew{});
   all.emplace_back(EventLogOpened{});
   all.emplace_back(RecordingOpened{});
   all.emplace_back(RecordingRefused{});

@@ -11,10 +11,15 @@
 #include "base/bytes.h"
 #include "record/encoder.h"
 #include "scribe/log_repair.h"
+#include "scribe/write_behind.h"
 
 namespace sandtrap::scribe {
 
 using base::Result;
+
+namespace {
+constexpr std::uint64_t kDropStep = 4 << 20;  // a usual recording is far smaller, and stays cached
+}
 
 Result<FileSum> sum_file(int fd) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(),
@@ -23,6 +28,7 @@ Result<FileSum> sum_file(int fd) {
     return base::fail(base::Errc::kUnsupported, "no SHA-256");
   }
   FileSum sum;
+  std::uint64_t dropped = 0;
   std::vector<std::uint8_t> buffer(256 * 1024);
   while (true) {
     const ssize_t n = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(sum.size));
@@ -31,6 +37,10 @@ Result<FileSum> sum_file(int fd) {
     if (n == 0) break;
     sum.size += static_cast<std::uint64_t>(n);
     EVP_DigestUpdate(digest.get(), buffer.data(), static_cast<std::size_t>(n));
+    if (sum.size - dropped >= kDropStep) {
+      drop_from_memory(fd, dropped, sum.size);
+      dropped = sum.size;
+    }
   }
   std::uint8_t hash[EVP_MAX_MD_SIZE];
   unsigned length = 0;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -15,8 +16,17 @@
 namespace sandtrap::scribe {
 
 namespace asio = boost::asio;
-using base::Result;
 using base::Status;
+
+namespace {
+
+// Sums and the way to the disk can wait; sessions that use the same cores cannot.
+void give_way(asio::thread_pool& pool) {
+  constexpr int kNice = 10;
+  asio::post(pool, [] { ::setpriority(PRIO_PROCESS, 0, kNice); });  // Linux: of this thread
+}
+
+}  // namespace
 
 Intake::Intake(asio::io_context& loop, DataFolder& folder, const config::Settings& settings,
                base::Log& log)
@@ -34,12 +44,16 @@ Intake::Intake(asio::io_context& loop, DataFolder& folder, const config::Setting
               log),
       sweep_timer_(loop),
       retry_timer_(loop),
-      pool_(1) {
+      pool_(1),
+      behind_pool_(1) {
+  give_way(pool_);
+  give_way(behind_pool_);
   events_.on_pending([this] { asio::post(loop_, [this] { flush_soon(); }); });
 }
 
 Intake::~Intake() {
   pool_.join();
+  behind_pool_.join();
 }
 
 Status Intake::start() {
@@ -50,7 +64,8 @@ Status Intake::start() {
   emit(event::SensorStarted{"scribe", {}, {}});
   for (Unfinished& found : folder_.unfinished()) {
     if (recordings_.size() >= kMaxRecordings) break;
-    recordings_.emplace(found.path, Open{std::move(found.origin), 0, found.complete, false});
+    recordings_.emplace(found.path,
+                        Open{std::move(found.origin), 0, found.complete, false, false, {}, {}});
   }
   arm_sweep();
   return keeper_.start();
@@ -107,6 +122,9 @@ bool Intake::handle(std::uint64_t id, Peer& peer, const ipc::Message& message) {
   if (const auto* finish = std::get_if<ipc::FinishRecording>(&message); finish != nullptr && gate) {
     return finish_recording(id, peer, *finish);
   }
+  if (const auto* grew = std::get_if<ipc::RecordingGrew>(&message); grew != nullptr && gate) {
+    return recording_grew(id, peer, *grew);
+  }
   deny(peer, ipc::name(message), "not a request of this role");
   return false;
 }
@@ -120,47 +138,6 @@ void Intake::open_log(Peer& peer) {
   std::vector<base::Fd> descriptors;
   descriptors.push_back(std::move(*fd));
   static_cast<void>(peer.channel.send(ipc::EventLogOpened{}, std::move(descriptors)));
-}
-
-void Intake::open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecording& request) {
-  const auto refuse = [&peer, &request](std::string reason) {
-    static_cast<void>(peer.channel.send(
-        ipc::RecordingRefused{request.session, request.channel, std::move(reason)}));
-  };
-  if (!recording_enabled_) return refuse("recording is turned off");
-  if (keeper_.disk_low()) return refuse("the disk is nearly full: disk.min_free_bytes");
-  if (recordings_.size() >= kMaxRecordings) return refuse("too many open recordings");
-  Origin origin{request.session,   request.case_id,     request.sandbox,
-                request.source_ip, request.source_port, request.channel};
-  auto made = folder_.create_recording(origin, base::wall_now());
-  if (!made) {
-    log_.error("new recording: {}", made.error().context);
-    emit(event::ErrorRaised{"scribe.recording", made.error().context});
-    return refuse(made.error().context);
-  }
-  recordings_.emplace(made->path, Open{std::move(origin), id, false, false});
-  std::vector<base::Fd> descriptors;
-  descriptors.push_back(std::move(made->cast));
-  descriptors.push_back(std::move(made->binary));
-  const Status sent = peer.channel.send(
-      ipc::RecordingOpened{request.session, request.channel, made->path}, std::move(descriptors));
-  if (sent) return;
-  // It asks and does not read, or is gone: serve() sees the end, and the sweep what is left.
-  peer.channel.close();
-  if (sent.error().code == base::Errc::kLimit && on_denied_) on_denied_();
-}
-
-bool Intake::finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRecording& request) {
-  const auto found = recordings_.find(request.path);
-  // An earlier scribe's recordings have no owner here; one that the sweep found first is done.
-  if (found == recordings_.end()) return true;
-  if (found->second.owner != 0 && found->second.owner != id) {
-    deny(peer, ipc::name(request), "another gate's recording");
-    return false;
-  }
-  folder_.mark_complete(request.path);
-  finish(request.path, true);
-  return true;
 }
 
 void Intake::deny(const Peer& peer, std::string_view request, std::string why) {
@@ -194,85 +171,6 @@ void Intake::repair() {
     emit(event::ErrorRaised{"scribe.repair", text});
     flush_soon();
   }
-}
-
-void Intake::sweep() {
-  std::vector<std::pair<std::string, bool>> dead;
-  bool undecided = false;
-  for (const auto& [path, open] : recordings_) {
-    if (open.owner != 0 || open.finishing) continue;
-    if (folder_.has_writer(path)) {
-      undecided = true;
-    } else {
-      dead.emplace_back(path, open.complete);
-    }
-  }
-  for (const auto& [path, complete] : dead) finish(path, complete);
-  if (undecided) arm_sweep();
-}
-
-void Intake::arm_sweep() {
-  if (sweep_armed_ || recordings_.empty()) return;
-  sweep_armed_ = true;
-  sweep_timer_.expires_after(kSweep);
-  sweep_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    sweep_armed_ = false;
-    sweep();
-  });
-}
-
-void Intake::finish(const std::string& path, bool complete) {
-  Open& open = recordings_.at(path);
-  if (open.finishing) return;
-  open.finishing = true;
-  open.complete = complete;
-  ++jobs_;
-  // The pool uses the folder's const functions only, which share nothing but descriptors.
-  asio::post(pool_, [this, path, origin = open.origin, &folder = std::as_const(folder_)] {
-    auto files = folder.open_recording(path);
-    Result<Finished> result =
-        files ? finish_files(*files, origin) : Result<Finished>(tl::unexpected(files.error()));
-    asio::post(loop_, [this, path, result = std::move(result)] { finished(path, result); });
-  });
-}
-
-void Intake::finished(const std::string& path, const Result<Finished>& result) {
-  --jobs_;
-  keeper_.recording_changed();
-  const auto found = recordings_.find(path);
-  const Open open = std::move(found->second);
-  recordings_.erase(found);
-  event::Context context;
-  context.session = open.origin.session;
-  context.case_id = open.origin.case_id;
-  context.source_ip = open.origin.source_ip;
-  context.source_port = open.origin.source_port;
-  if (!result) {
-    log_.error("finish {}: {}", path, result.error().context);
-    events_.emit(context, event::ErrorRaised{"scribe.recording", result.error().context});
-  } else {
-    event::RecordingFinished event;
-    event.path = path;
-    event.size = result->cast.size;
-    event.sha256 = result->cast.sha256;
-    if (result->sidecar) {
-      event.sidecar_path = sidecar_of(path);
-      event.sidecar_size = result->sidecar->size;
-      event.sidecar_sha256 = result->sidecar->sha256;
-    } else {
-      folder_.remove_sidecar(path);
-    }
-    event.channel = open.origin.channel;
-    event.sandbox = open.origin.sandbox;
-    event.complete = open.complete;
-    events_.emit(context, event);
-  }
-  // The marker goes once the event is on disk: a crash in between finishes the recording twice
-  // rather than never. One that cannot be finished now is tried again at the next start.
-  const bool gone = !result && result.error().code == base::Errc::kNotFound;
-  if (flush() && (result || gone)) folder_.finished(path);
-  if (on_change_) on_change_();
 }
 
 Status Intake::flush() {

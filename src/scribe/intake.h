@@ -1,6 +1,6 @@
 // What gates and the warden ask of the scribe: the event log's descriptor, recordings, and their
 // end. A peer that dies leaves its recordings to us. Owned by run(); lives on the scribe's loop;
-// one pool thread hashes.
+// one pool thread hashes, another brings to the disk what is still written.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -19,6 +19,7 @@
 #include "scribe/data_folder.h"
 #include "scribe/finisher.h"
 #include "scribe/keeper.h"
+#include "scribe/write_behind.h"
 
 namespace sandtrap::scribe {
 
@@ -58,6 +59,8 @@ class Intake {
     Origin origin;
     std::uint64_t owner = 0;  // peer; 0: none that we know
     bool complete = false, finishing = false;
+    bool behind_busy = false;
+    WriteBehind cast, binary;
   };
 
   boost::asio::awaitable<void> serve(std::uint64_t id);
@@ -66,6 +69,7 @@ class Intake {
   base::Status new_log();
   void open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecording& request);
   bool finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRecording& request);
+  bool recording_grew(std::uint64_t id, Peer& peer, const ipc::RecordingGrew& note);
   void deny(const Peer& peer, std::string_view request, std::string why);
   void peer_gone(std::uint64_t id);
   void repair();
@@ -88,7 +92,7 @@ class Intake {
   Keeper keeper_;
   bool sweep_armed_ = false, write_failed_ = false;
   boost::asio::steady_timer sweep_timer_, retry_timer_;
-  boost::asio::thread_pool pool_;  // last: its thread ends before what it uses
+  boost::asio::thread_pool pool_, behind_pool_;  // last: their threads end before what they use
 };
 
 }  // namespace sandtrap::scribe

@@ -195,6 +195,26 @@ TEST_F(ScribeTest, FinishesARecordingWithItsSums) {
   EXPECT_TRUE(std::filesystem::is_empty(in_folder("recordings/.open")));
 }
 
+TEST_F(ScribeTest, ALargeRecordingGoesToTheDiskWhileItGrows) {
+  auto gate = connect("gate");
+  Writer writer = open_recording(*gate, 0);
+  const std::string piece(3 << 20, '\xff');
+  write(writer.cast, header_line());
+  for (int i = 0; i < 4; ++i) {
+    write(writer.binary, piece);
+    ASSERT_TRUE(gate->send(ipc::RecordingGrew{writer.path}));
+  }
+  ASSERT_TRUE(gate->send(ipc::RecordingGrew{"recordings/2026-11-21/nobody.cast"}));  // no harm
+  ASSERT_TRUE(gate->send(ipc::FinishRecording{writer.path}));
+  ASSERT_TRUE(gate->send(ipc::RecordingGrew{writer.path}));
+  gate.reset();
+  drain();
+  const auto done = events_of("recording.finished");
+  ASSERT_EQ(done.size(), 1U);
+  EXPECT_EQ(done[0].at("sidecar_size").as_int64(), static_cast<std::int64_t>(4 * piece.size()));
+  EXPECT_TRUE(events_of("ipc.denied").empty());
+}
+
 TEST_F(ScribeTest, AGateThatDiesLeavesValidRecordings) {
   auto gate = connect("gate");
   Writer writer = open_recording(*gate, 3);
@@ -268,17 +288,19 @@ TEST_F(ScribeTest, WhoeverAsksForSomethingElseIsCutOff) {
   auto warden = connect("warden");
   auto gate = connect("gate");
   const Writer writer = open_recording(*gate, 1);
-  auto other = connect("gate");
+  auto other = connect("gate"), third = connect("gate");
   ASSERT_TRUE(other->send(ipc::FinishRecording{writer.path}));  // another gate's
+  ASSERT_TRUE(third->send(ipc::RecordingGrew{writer.path}));
   ASSERT_TRUE(warden->send(ipc::OpenRecording{kSession, 1, "", "", "192.0.2.1", 1}));
   ASSERT_TRUE(gate->send(ipc::Drain{}));
-  drain();  // all three connections have ended, or this would take the whole grace
+  drain();  // all four connections have ended, or this would take the whole grace
   std::vector<std::string> denied;
   for (const auto& event : events_of("ipc.denied")) {
     denied.emplace_back(event.at("request").as_string());
   }
   std::sort(denied.begin(), denied.end());
-  EXPECT_EQ(denied, (std::vector<std::string>{"Drain", "FinishRecording", "OpenRecording"}));
+  EXPECT_EQ(denied, (std::vector<std::string>{"Drain", "FinishRecording", "OpenRecording",
+                                              "RecordingGrew"}));
 }
 
 TEST_F(ScribeTest, SaysThatARoleCameBack) {

@@ -5,10 +5,17 @@
 #include <utility>
 
 namespace sandtrap::warden {
+namespace {
+
+// A crowd that guesses passwords changes something all the time: one save for what a moment
+// brought. A change after a quiet moment is saved at once.
+constexpr std::chrono::milliseconds kMoment{20};
+
+}  // namespace
 
 Bookkeeper::Bookkeeper(boost::asio::any_io_executor loop, boost::asio::thread_pool& disk,
                        cases::Table& cases, event::EventLog& events, base::Log& log)
-    : loop_(loop), disk_(disk), cases_(cases), events_(events), log_(log), retry_(loop) {}
+    : loop_(loop), disk_(disk), cases_(cases), events_(events), log_(log), next_(loop) {}
 
 void Bookkeeper::failed(const base::Error& error) {
   log_.error("{}", error.context);
@@ -94,11 +101,9 @@ void Bookkeeper::flush() {
 }
 
 void Bookkeeper::saved(const casebook::Changes& changes, const base::Status& done) {
-  saving_ = false;
   if (done) {
     reported_ = false;
-    if (!dirty_.empty() || !memory_.empty()) flush();
-    return;
+    return go_on_after(kMoment);
   }
   failed(done.error());
   for (const auto& [id, value] : changes.rows) {
@@ -106,11 +111,15 @@ void Bookkeeper::saved(const casebook::Changes& changes, const base::Status& don
     on_disk_.insert(id);  // unknown: so that a deletion is tried again
   }
   for (const auto& [key, value] : changes.memory) memory_.emplace(key, value);
+  go_on_after(std::chrono::seconds(1));
+}
+
+void Bookkeeper::go_on_after(std::chrono::milliseconds pause) {
   saving_ = true;
-  retry_.expires_after(std::chrono::seconds(1));
-  retry_.async_wait([this](boost::system::error_code aborted) {
+  next_.expires_after(pause);
+  next_.async_wait([this](boost::system::error_code aborted) {
     saving_ = false;
-    if (!aborted) flush();
+    if (!aborted && (!dirty_.empty() || !memory_.empty())) flush();
   });
 }
 

@@ -1,6 +1,6 @@
 // Keeps the casebook (casebook.h) in step with what the warden knows: collects what has changed and
 // saves it on the disk thread, one save at a time, so that the loop never waits for a disk. What is
-// lost by a kill -9 is what changed in the last milliseconds.
+// lost by a kill -9 is what changed in the last moment (some 20 ms).
 // The file is as bounded as the table is. What the login policy remembers goes with its case.
 #pragma once
 
@@ -42,6 +42,7 @@ class Bookkeeper {
   void flush();
   casebook::Changes collect();
   void saved(const casebook::Changes& changes, const base::Status& done);
+  void go_on_after(std::chrono::milliseconds pause);
   void failed(const base::Error& error);
 
   boost::asio::any_io_executor loop_;
@@ -53,7 +54,7 @@ class Bookkeeper {
   std::set<std::string> dirty_, on_disk_;     // case ids
   std::map<std::string, std::optional<std::string>> memory_;
   std::function<void(const std::string&, const std::string&)> on_memory_;
-  boost::asio::steady_timer retry_;
+  boost::asio::steady_timer next_;
   bool saving_ = false, reported_ = false;
 };
 
