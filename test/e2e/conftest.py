@@ -30,10 +30,13 @@ def engines():
 
 
 def pytest_collection_modifyitems(config, items):
-    """What no engine is asked for is the same with each: it runs with the embedded engine's tests only."""
-    if "oci" in engines():
-        return
-    once = [item for item in items if "engine" not in item.fixturenames]
+    """What no engine is asked for, or what is marked `once`, is the same with each: it runs with the embedded
+    engine's tests only."""
+    def again(item):
+        if "engine" not in item.fixturenames:
+            return "oci" not in engines()
+        return item.get_closest_marker("once") and item.callspec.params["engine"] != "oci"
+    once = [item for item in items if again(item)]
     if once:
         items[:] = [item for item in items if item not in once]
         config.hook.pytest_deselected(items=once)

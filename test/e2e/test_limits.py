@@ -10,6 +10,8 @@ import pytest
 
 from honeypot import BINARY, wait_until
 
+pytestmark = pytest.mark.once  # the gate and the scribe
+
 
 def whole_log(pot):
     """Every event: what was moved to logs/, in order, then events.jsonl; a file in both forms counts once."""
