@@ -1,9 +1,13 @@
 // Load from outside. Usage: libssh_client MODE HOST PORT COUNT PARALLEL
 //   fail   COUNT connections, one wrong password each, PARALLEL at a time
 //   hold   COUNT connections, key exchange done, held until stdin ends
+//   prompt for each line of stdin one connection from the address on it, and a shell with a
+//   terminal:
+//          microseconds from authentication, and from the shell's request, to its first byte
 #include <libssh/libssh.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +22,7 @@ struct Target {
   int port;
 };
 
-ssh_session connect_to(const Target& target) {
+ssh_session connect_to(const Target& target, const char* source = nullptr) {
   ssh_session session = ssh_new();
   const int off = 0;
   const long timeout = 30;
@@ -31,6 +35,7 @@ ssh_session connect_to(const Target& target) {
   ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, "ssh-ed25519");
   ssh_options_set(session, SSH_OPTIONS_CIPHERS_C_S, "aes128-ctr");
   ssh_options_set(session, SSH_OPTIONS_CIPHERS_S_C, "aes128-ctr");
+  if (source != nullptr) ssh_options_set(session, SSH_OPTIONS_BINDADDR, source);
   if (ssh_connect(session) == SSH_OK) return session;
   std::fprintf(stderr, "connect: %s\n", ssh_get_error(session));
   ssh_free(session);
@@ -72,6 +77,43 @@ int hold(const Target& target, int count) {
   return sessions.size() == static_cast<std::size_t>(count) ? 0 : 1;
 }
 
+using Clock = std::chrono::steady_clock;
+
+long microseconds_since(Clock::time_point began) {
+  return static_cast<long>(
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
+}
+
+bool one_prompt(const Target& target, const char* source) {
+  ssh_session session = connect_to(target, source);
+  if (session == nullptr) return false;
+  bool good = ssh_userauth_password(session, nullptr, "letmein") == SSH_AUTH_SUCCESS;
+  const auto accepted = Clock::now();
+  ssh_channel channel = ssh_channel_new(session);
+  good = good && ssh_channel_open_session(channel) == SSH_OK &&
+         ssh_channel_request_pty_size(channel, "xterm", 80, 24) == SSH_OK;
+  const auto asked = Clock::now();
+  char byte = 0;
+  good = good && ssh_channel_request_shell(channel) == SSH_OK &&
+         ssh_channel_read(channel, &byte, 1, 0) == 1;
+  if (good)
+    std::printf("%ld %ld\n", microseconds_since(accepted), microseconds_since(asked));
+  else
+    std::fprintf(stderr, "shell: %s\n", ssh_get_error(session));
+  std::fflush(stdout);
+  ssh_channel_free(channel);
+  ssh_disconnect(session);
+  ssh_free(session);
+  return good;
+}
+
+int prompt(const Target& target) {
+  char source[64];
+  while (std::scanf("%63s", source) == 1)
+    if (!one_prompt(target, source)) return 1;
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,5 +122,6 @@ int main(int argc, char** argv) {
   const int count = std::atoi(argv[4]);
   if (std::strcmp(argv[1], "fail") == 0) return fail(target, count, std::atoi(argv[5]));
   if (std::strcmp(argv[1], "hold") == 0) return hold(target, count);
+  if (std::strcmp(argv[1], "prompt") == 0) return prompt(target);
   return 2;
 }

@@ -162,7 +162,9 @@ Task<base::Result<Leftover>> DockerEngine::restore(std::string reference, std::s
   auto info = co_await context->api.get_object("/containers/" + name + "/json", DockerApi::kQuick);
   if (!info) co_return base::wrap("restore " + id, info.error());
   const std::string container = docker_text(*info, "Id");
-  if (auto written = write_label(context->label_directory(id), "label.json", *label); !written) {
+  const std::string directory = context->label_directory(id);
+  auto written = co_await context->labels.write(directory, "label.json", *label);
+  if (!written) {
     co_return base::wrap("restore " + id, written.error());
   }
   auto started = co_await context->api.post("/containers/" + container + "/start", {},

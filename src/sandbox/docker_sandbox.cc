@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "net/task.h"
+#include "sandbox/cpu_burst.h"
 #include "sandbox/docker_profile.h"
 #include "sandbox/label.h"
 
@@ -49,6 +50,8 @@ Task<base::Result<DockerTarget>> locate_docker_container(DockerContext& context,
   if (target.pids_visible) {
     // Everybody who looks for a container looks for this file; nothing else needs it.
     ::unlink(fmt::format("/proc/{}/root/.dockerenv", pid).c_str());
+    if (auto allowed = allow_cpu_burst(pid); !allowed)
+      context.log.debug("docker: no burst: {}", allowed.error().context);
   }
   co_return target;
 }
@@ -115,7 +118,7 @@ Task<base::Result<Preserved>> DockerSandbox::preserve(const Label& given) {
   Preserved kept;
   kept.reference = fmt::format("{}-{}", kDockerPreserved, id_);
   const std::string directory = context->preserved_directory(id_);
-  if (auto written = write_label(directory, "sandbox.json", label); !written) {
+  if (auto written = co_await context->labels.write(directory, "sandbox.json", label); !written) {
     co_return base::wrap("preserve", written.error());
   }
   std::ofstream(directory + "/reference") << kept.reference << '\n';

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "sandbox/agent.h"
+#include "sandbox/cpu_burst.h"
 #include "sandbox/loop_disk.h"
 #include "sandbox/oci_bundle.h"
 #include "sandbox/oci_mounts.h"
@@ -129,6 +130,8 @@ Task<base::Result<OciEngine::Started>> OciEngine::start(std::string id, Limits l
   if (!socket) co_return tl::unexpected(socket.error());
   auto init = co_await s.runtime->start(id, s.bundle(id), mounts, socket->theirs.get());
   if (!init) co_return tl::unexpected(init.error());
+  if (auto allowed = allow_cpu_burst((*init)->pid()); !allowed)
+    s.log.debug("sandbox {}: no burst: {}", id, allowed.error().context);
   co_return Started{std::move(*init), std::move(socket->ours)};
 }
 

@@ -71,7 +71,7 @@ Task<base::Result<Leftover>> OciEngine::restore(std::string reference, std::stri
   if (::access(s.directory(id).c_str(), F_OK) == 0)
     co_return base::fail(base::Errc::kExists, "sandbox " + id);
   label->sandbox = id;
-  if (auto written = write_label(s.directory(id), "label.json", *label); !written)
+  if (auto written = co_await s.labels.write(s.directory(id), "label.json", *label); !written)
     co_return base::wrap("restore " + id, written.error());
   if (::rename(kept.c_str(), s.disk(id).c_str()) != 0)
     co_return base::fail_errno("restore " + id + ": move the disk", errno);

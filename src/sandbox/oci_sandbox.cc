@@ -244,7 +244,7 @@ Task<base::Result<Preserved>> preserve_container(std::shared_ptr<OciShared> shar
     shared->log.warn("sandbox {}: its disk is still in use; the copy may lack the last writes", id);
   const std::string target = shared->preserved + "/" + id;
   // The label first: a disk in this folder always has one.
-  if (auto written = write_label(target, "sandbox.json", label); !written)
+  if (auto written = co_await shared->labels.write(target, "sandbox.json", label); !written)
     co_return base::wrap("preserve " + id, written.error());
   const std::string disk = target + "/disk.ext4";
   if (::rename(shared->disk(id).c_str(), disk.c_str()) != 0)

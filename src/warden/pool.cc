@@ -29,6 +29,7 @@ SandboxPool::SandboxPool(net::asio::any_io_executor executor, sandbox::Engine& e
       recheck_timer_(executor),
       life_timer_(executor),
       upkeep_timer_(executor),
+      refill_timer_(executor),
       demand_({settings_.size, settings_.size_max}),
       images_(settings_.images),
       opened_signal_(executor),
@@ -84,7 +85,7 @@ net::Task<base::Result<SlotRef>> SandboxPool::claim(Claimant who, Deadline deadl
   const ImageWish wish = images_.wish(who.user, who.source_ip, lot);
   if (SlotRef slot = take_warm(wish)) {
     ++counters_.claimed_warm;
-    refill();
+    refill_soon();
     co_return slot;
   }
   if (queue_.size() < settings_.claim_queue) {
@@ -220,7 +221,8 @@ SlotRef SandboxPool::hold(CaseHold& mine, const Claimant& who, bool warm, bool r
                           base::Duration waited) {
   Slot& slot = *mine.slot;
   slot.state = SlotState::kClaimed;
-  if (slot.case_id.empty()) {
+  const bool first = slot.case_id.empty();
+  if (first) {
     slot.case_id = who.case_id;
     slot.source_ip = who.source_ip;
     slot.claimed = base::wall_now();
@@ -231,7 +233,8 @@ SlotRef SandboxPool::hold(CaseHold& mine, const Claimant& who, bool warm, bool r
       std::find(sessions.begin(), sessions.end(), who.session) == sessions.end()) {
     sessions.push_back(who.session);
   }
-  mark(mine.slot);
+  // Whose it is must be on disk at once; who else came to it can wait.
+  first ? mark(mine.slot) : mark_later(mine.slot);
   note(slot, cases::SandboxState::kRunning);
   const auto micros = duration_cast<std::chrono::microseconds>(waited).count();
   emit(slot,
@@ -278,7 +281,7 @@ void SandboxPool::add_recording(const std::string& case_id, std::string path) {
   Slot& slot = *it->second->slot;
   if (slot.recordings.size() >= kMaxLabelled) return;
   slot.recordings.push_back(std::move(path));
-  mark(it->second->slot);
+  mark_later(it->second->slot);
 }
 
 void SandboxPool::lost(const SlotRef& slot) {

@@ -109,6 +109,9 @@ class SandboxPool {
     Signal changed;  // its slot has another state, or is gone
   };
   using Deadline = ClaimQueue::Deadline;
+  // What a login leads to, a replacement and more on the label, takes processor and disk: not in
+  // the moment in which the attacker's shell starts.
+  static constexpr std::chrono::milliseconds kAfterClaim{50}, kLabelDelay{1000};
 
   // pool.cc: the claim side
   net::Task<base::Result<SlotRef>> claim(Claimant who, Deadline deadline,
@@ -124,6 +127,7 @@ class SandboxPool {
 
   // pool_fill.cc: making warm ones
   void refill();
+  void refill_soon();
   void order_one(std::size_t image);
   std::vector<ImageStock> stock(base::Instant now) const;
   void ended_start(Slot& slot);
@@ -166,6 +170,7 @@ class SandboxPool {
                                                                  sandbox::Label label);
   net::Task<void> retire_one(SlotRef slot, std::string reason, bool keep);
   void mark(const SlotRef& slot);
+  void mark_later(const SlotRef& slot);
   net::Task<void> mark_loop(SlotRef slot);
   void adopt(sandbox::Leftover leftover);
   void gone(const SlotRef& slot);
@@ -190,7 +195,8 @@ class SandboxPool {
   std::size_t starting_ = 0, retiring_ = 0;
   std::size_t making_way_ = 0;  // who waits for room below max_total for a sandbox of his own
   bool opened_ = false, draining_ = false, ready_ = false;
-  net::asio::steady_timer recheck_timer_, life_timer_, upkeep_timer_;
+  net::asio::steady_timer recheck_timer_, life_timer_, upkeep_timer_, refill_timer_;
+  bool refill_armed_ = false;
   Demand demand_;
   ImageChoice images_;
   struct Supply {  // of one image

@@ -39,6 +39,16 @@ void SandboxPool::refill() {
   if (!queue_.empty() && total() >= settings_.max_total) look_after();
 }
 
+void SandboxPool::refill_soon() {
+  if (std::exchange(refill_armed_, true)) return;
+  refill_timer_.expires_after(kAfterClaim);
+  refill_timer_.async_wait([this](boost::system::error_code aborted) {
+    if (aborted) return;
+    refill_armed_ = false;
+    refill();
+  });
+}
+
 // What there is of each image, and its share of what should be warm. A stale one stays until its
 // replacement is there.
 std::vector<ImageStock> SandboxPool::stock(base::Instant now) const {

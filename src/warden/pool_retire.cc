@@ -141,6 +141,18 @@ void SandboxPool::mark(const SlotRef& slot) {
   tasks_.spawn("label sandbox", mark_loop(slot));
 }
 
+void SandboxPool::mark_later(const SlotRef& slot) {
+  if (slot->relabelling) return;
+  slot->relabelling = true;
+  slot->relabel.expires_after(kLabelDelay);
+  slot->relabel.async_wait([this, weak = std::weak_ptr(slot)](boost::system::error_code aborted) {
+    const SlotRef alive = aborted ? nullptr : weak.lock();
+    if (!alive) return;
+    alive->relabelling = false;
+    if (alive->state == SlotState::kClaimed) mark(alive);
+  });
+}
+
 net::Task<void> SandboxPool::mark_loop(SlotRef slot) {
   while (slot->label_is_stale && slot->state != SlotState::kRetiring) {
     slot->label_is_stale = false;
@@ -192,6 +204,7 @@ net::Task<bool> SandboxPool::drain(Clock::time_point deadline) {
   recheck_timer_.cancel();
   life_timer_.cancel();
   upkeep_timer_.cancel();
+  refill_timer_.cancel();
   for (const auto& supply : supplies_) supply->timer.cancel();
   opened_signal_.notify();
   for (ClaimQueue* queue : {&queue_, &places_}) {

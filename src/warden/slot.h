@@ -25,7 +25,7 @@ inline constexpr std::size_t kNoImage = SIZE_MAX;
 
 struct Slot {
   explicit Slot(const net::asio::any_io_executor& executor)
-      : deadline(executor), labelled(executor) {}
+      : deadline(executor), relabel(executor), labelled(executor) {}
 
   SlotState state = SlotState::kStarting;
   std::string id;
@@ -41,7 +41,8 @@ struct Slot {
   std::set<std::string> holders;                   // sessions that use it now
   std::vector<std::string> sessions, recordings;   // ever; bounded
   bool labelling = false, label_is_stale = false;  // mark_claimed() is under way / to be repeated
-  net::asio::steady_timer deadline;
+  bool relabelling = false;                        // `relabel` runs
+  net::asio::steady_timer deadline, relabel;
   Signal labelled;
 };
 

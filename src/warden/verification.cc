@@ -81,6 +81,12 @@ base::Status verify_at_start(const config::Settings& settings, sandbox::Engine& 
   if (!held) return base::fail(base::Errc::kIo, "the verification did not end");
   if (!*held) {
     ::unlink(path.c_str());
+    if (held->error().code == base::Errc::kUnavailable) {
+      return base::fail(held->error().code,
+                        held->error().context +
+                            ". Before a sandbox has been attacked and held, the ports stay closed: "
+                            "start the engine; then this start succeeds when it is tried again");
+    }
     return base::fail(
         held->error().code,
         fmt::format("a sandbox of this configuration does not hold, so the ports stay closed: {}. "

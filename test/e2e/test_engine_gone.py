@@ -85,18 +85,55 @@ def test_a_runtime_that_fails_for_a_while(tmp_path):
     outlives(pot, lambda: (tmp_path / "gone").touch(), lambda: (tmp_path / "gone").unlink(missing_ok=True), 12)
 
 
-@pytest.mark.skipif(not shutil.which("dockerd"), reason="dockerd is not installed")
-def test_a_docker_engine_that_is_stopped_and_started(monkeypatch):
+@pytest.fixture
+def own_docker(monkeypatch):
+    """An engine of this test's own, to be stopped and started."""
+    if not shutil.which("dockerd"):
+        pytest.skip("dockerd is not installed")
     folder = pathlib.Path(f"/tmp/st-de-{os.getpid()}")
-    started = subprocess.run([TOOL, "start", folder], capture_output=True, text=True, timeout=120)
-    if started.returncode == 77:
-        pytest.skip(started.stderr.strip())
-    assert started.returncode == 0, started.stderr
-    monkeypatch.setattr(hp, "DOCKER_SOCKET", started.stdout.strip())
+
+    def turn(verb):
+        done = subprocess.run([TOOL, verb, folder], capture_output=True, text=True, timeout=120)
+        if done.returncode == 77:
+            pytest.skip(done.stderr.strip())
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    monkeypatch.setattr(hp, "DOCKER_SOCKET", turn("start"))
+    yield turn
+    subprocess.run([TOOL, "stop", folder], capture_output=True, timeout=120)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_docker_engine_that_is_stopped_and_started(own_docker):
+    outlives(quick(hp.Honeypot("docker", size=1, linger="300s", keep="1h")),
+             lambda: own_docker("stop"), lambda: own_docker("start"), 13)
+
+
+@pytest.mark.parametrize("all_die", [False, True], ids=["engine", "everything"])
+def test_a_frozen_machine_outlives_a_restart_of_docker(own_docker, all_die):
+    pot = quick(hp.Honeypot("docker", size=1, linger="1s", keep="1h")).start()
+    owner, other = "127.0.14.1", "127.0.14.2"
     try:
-        outlives(quick(hp.Honeypot("docker", size=1, linger="300s", keep="1h")),
-                 lambda: subprocess.run([TOOL, "stop", folder], check=True, capture_output=True, timeout=120),
-                 lambda: subprocess.run([TOOL, "start", folder], check=True, capture_output=True, timeout=120), 13)
+        for source in (owner, other):
+            wanted = f"{source}\n"
+            assert visit(pot, f"echo {source} > /root/left; cat /root/left", source, "letmein") == wanted
+        hp.wait_until(lambda: len(pot.events("sandbox.frozen")) == 2, 30, "both are frozen")
+        boxes = {e["source_ip"]: e["sandbox"] for e in pot.events("sandbox.claimed")}
+        own_docker("stop")
+        if all_die:
+            pot.kill_all()
+            pot.process.wait(10)
+        own_docker("start")
+        if all_die:
+            pot.start()
+        for source in (owner, other):
+            hp.wait_until(lambda: visit(pot, "cat /root/left", source, "letmein") == f"{source}\n", 60, "his file")
+        # Nobody was given another's machine, or a new one.
+        assert {e["source_ip"]: e["sandbox"] for e in pot.events("sandbox.claimed")} == boxes
+        assert not pot.events("sandbox.not_restored")
+        assert {e["sandbox"] for e in pot.events("sandbox.restored")} == set(boxes.values())
     finally:
-        subprocess.run([TOOL, "stop", folder], capture_output=True, timeout=120)
-        shutil.rmtree(folder, ignore_errors=True)
+        own_docker("start")
+        pot.stop()
+        pot.remove()
