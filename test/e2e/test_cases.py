@@ -170,9 +170,12 @@ def test_the_operator_steers_and_looks_inside(fresh, engine, tmp_path):
         assert "A /root/evil" in changes and "A /root/link" in changes
         assert "D /etc/motd" in changes and "C /etc/hosts" in changes or engine == "docker"
         assert "A /root/bad\\x1b[2Jname" in changes
+        told = json.loads(cli(pot, "sandbox", "diff", sandbox, "--json"))
+        assert [f"{one['change']} {one['path']}{'/' if one['folder'] else ''}" for one in told] == changes
         for kind, wanted in (("layer", ()), ("rootfs", ("--rootfs",))):
             archive = tmp_path / f"{kind}-{len(list(tmp_path.iterdir()))}.tar.zst"
-            cli(pot, "sandbox", "export", *wanted, sandbox, str(archive))
+            told = json.loads(cli(pot, "sandbox", "export", "--json", *wanted, sandbox, str(archive)))
+            assert told["file"] == str(archive) and told["entries"] > 3 and told["bytes"] >= len("evil\n"), told
             plain = tmp_path / (archive.name + ".tar")
             subprocess.run(["zstd", "-q", "-d", "-o", str(plain), str(archive)], check=True)
             with tarfile.open(plain) as tar:
@@ -186,12 +189,16 @@ def test_the_operator_steers_and_looks_inside(fresh, engine, tmp_path):
     cli(pot, "case", "stop", case)
     hp.wait_until(lambda: pot.events("sandbox.preserved"), 20, "preserved")
     look()
+    planned = json.loads(cli(pot, "cleanup", "--dry-run", "--keep-bytes", "0", "--json"))
+    assert (planned["count"], planned["of"]) == (1, 1) and planned["sandboxes"][0]["sandbox"] == sandbox, planned
     assert "1 of 1 would be deleted" in cli(pot, "cleanup", "--dry-run", "--keep-bytes", "0")
     assert run(pot, "cat /root/evil") == "evil\n"
     pot.wait_event("sandbox.released", 10)
     hp.wait_until(lambda: len(pot.events("sandbox.released")) == 2, 10, "he has left")
     cli(pot, "case", "stop", case)
-    assert "1 deleted" in cli(pot, "cleanup", "--older-than", "0s")
+    done = json.loads(cli(pot, "cleanup", "--older-than", "0s", "--json"))
+    assert done["count"] == 1 and done["bytes"] > 0 and not done["dry_run"], done
+    assert cli(pot, "cleanup", "--older-than", "0s").startswith("0 deleted"), "nothing is left to do"
     hp.wait_until(lambda: json.loads(cli(pot, "case", "show", case, "--json"))["sandbox"]["state"] == "none", 5, "noted")
     cli(pot, "case", "drop", case)
     hp.wait_until(lambda: json.loads(cli(pot, "cases", "--json")) == [], 5, "forgotten")
