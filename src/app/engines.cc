@@ -21,6 +21,7 @@ sandbox::OciOptions oci_options(const config::Settings& s) {
   options.disk_bytes = s.container.disk_bytes;
   options.start_timeout = s.container_pool.start_timeout;
   options.verify_timeout = s.container_pool.verify_timeout;
+  options.agent_timeout = s.container_pool.agent_timeout;
   return options;
 }
 
@@ -32,6 +33,7 @@ sandbox::DockerOptions docker_options(const config::Settings& s) {
   options.data_dir = s.data_dir;
   options.start_timeout = s.container_pool.start_timeout;
   options.verify_timeout = s.container_pool.verify_timeout;
+  options.agent_timeout = s.container_pool.agent_timeout;
   return options;
 }
 

@@ -125,7 +125,9 @@ struct ContainerPool {         // container_pool:
   std::uint32_t refill_concurrency = 2;
   std::uint32_t claim_queue = 64;
   std::chrono::milliseconds claim_timeout{15000};
-  std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
+  std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000}, agent_timeout{1000};
+  std::chrono::seconds recheck_interval{30};
+  std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
   bool operator==(const ContainerPool&) const = default;
 };
 
@@ -136,6 +138,7 @@ struct Cases {  // cases:
   std::uint32_t max_running = 50, max_frozen = 100;
   std::uint64_t max_frozen_memory = 4ULL << 30;
   std::uint32_t max_tracked = 100000;
+  std::chrono::milliseconds account_timeout{3000}, restore_timeout{120000};
   bool operator==(const Cases&) const = default;
 };
 

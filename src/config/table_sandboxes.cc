@@ -57,6 +57,20 @@ std::vector<Key> pool_keys() {
       {"container_pool", "verify_timeout",
        MillisecondsType{in<kP, &P::verify_timeout>, kShortest, kLongest},
        "A new sandbox must run a first program within this time before it counts as ready."},
+      {"container_pool", "agent_timeout",
+       MillisecondsType{in<kP, &P::agent_timeout>, kShortest, kLongest},
+       "A sandbox's own helper must have begun a program within this time; else the engine starts "
+       "it, which takes longer."},
+      {"container_pool", "recheck_interval",
+       SecondsType{in<kP, &P::recheck_interval>, seconds{1}, kDay},
+       "One ready sandbox is verified again this often."},
+      {"container_pool", "backoff_first",
+       MillisecondsType{in<kP, &P::backoff_first>, kShortest, kLongest},
+       "After a failed start of an image the next one waits so long, and twice as long after each "
+       "further failure …"},
+      {"container_pool", "backoff_most",
+       MillisecondsType{in<kP, &P::backoff_most>, kShortest, kLongest},
+       "… but never longer than this."},
   };
 }
 
@@ -90,6 +104,13 @@ std::vector<Key> case_keys() {
       {"cases", "max_tracked", CountType{in<kC, &C::max_tracked>, 1, 10'000'000},
        "Cases remembered; beyond that the one seen longest ago is forgotten, those without a "
        "sandbox and without an accepted login first, and one with a session never."},
+      {"cases", "account_timeout",
+       MillisecondsType{in<kC, &C::account_timeout>, kShortest, kLongest},
+       "The machine's own accounts must judge a login within this time; else it is refused."},
+      {"cases", "restore_timeout",
+       MillisecondsType{in<kC, &C::restore_timeout>, kShortest, kLongest},
+       "A case that returns to its preserved disk while the engine is away waits so long for it; "
+       "then a new sandbox takes its place."},
   };
 }
 

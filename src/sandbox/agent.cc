@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 120 * 1024;  // fits a socket buffer of any Linux
 constexpr std::size_t kMaxDescriptors = 4;
-constexpr std::chrono::seconds kStartLimit{1};
 constexpr int kFetchedNumber = 3;  // guest/init.c
 constexpr int kFetchAttempts = 200;
 
@@ -138,8 +137,8 @@ bool may_exec_instead(const base::Error& error) {
          error.code == base::Errc::kIo;
 }
 
-Agent::Agent(base::Fd socket, SandboxDevices devices)
-    : socket_(std::move(socket)), devices_(std::move(devices)) {}
+Agent::Agent(base::Fd socket, SandboxDevices devices, std::chrono::milliseconds start_limit)
+    : socket_(std::move(socket)), devices_(std::move(devices)), start_limit_(start_limit) {}
 
 Task<base::Result<std::unique_ptr<Process>>> Agent::start(ProcessSpec spec) {
   auto text = message_for(spec);
@@ -157,7 +156,7 @@ Task<base::Result<std::unique_ptr<Process>>> Agent::start(ProcessSpec spec) {
   auto process = std::make_unique<AgentProcess>(co_await boost::asio::this_coro::executor,
                                                 std::move(control->ours), std::move(streams->ours),
                                                 spec.terminal.has_value());
-  const base::Status begun = co_await process->begun(kStartLimit);
+  const base::Status begun = co_await process->begun(start_limit_);
   if (begun) co_return process;
   process->abandon();
   // An answer, though a negative one: it is alive, only the sandbox is full.

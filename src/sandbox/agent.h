@@ -21,7 +21,8 @@ namespace sandtrap::sandbox {
 
 class Agent {
  public:
-  Agent(base::Fd socket, SandboxDevices devices);
+  // A program must have begun within `start_limit`.
+  Agent(base::Fd socket, SandboxDevices devices, std::chrono::milliseconds start_limit);
 
   // Waits until it has begun. kUnavailable: the agent is of no use any more, and has been told to
   // go; kUnsupported: this one is too large for a message. After both an exec may be tried.
@@ -31,6 +32,7 @@ class Agent {
  private:
   base::Fd socket_;
   SandboxDevices devices_;
+  std::chrono::milliseconds start_limit_;
 };
 
 // Whether an exec by the engine may do what the agent could not.

@@ -67,7 +67,8 @@ class AgentTest : public ::testing::Test {
     SandboxDevices devices;
     devices.root_uid = ::getuid();
     devices.root_gid = ::getgid();
-    agent_ = std::make_unique<Agent>(std::move(socket->ours), std::move(devices));
+    agent_ = std::make_unique<Agent>(std::move(socket->ours), std::move(devices),
+                                     std::chrono::seconds(1));
   }
   // `part` plays the agent for one request, beside the loop.
   base::Result<std::unique_ptr<Process>> start(std::function<void(Received)> part) {

@@ -24,6 +24,7 @@ struct DockerOptions {
   // Where the default image is imported from when the engine does not have it; first that exists.
   std::vector<std::string> image_archives = default_archives();
   std::chrono::milliseconds start_timeout{30000}, exec_timeout{15000}, verify_timeout{10000};
+  std::chrono::milliseconds agent_timeout{1000};
 
   static std::vector<std::string> default_archives();
 };

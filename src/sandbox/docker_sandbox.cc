@@ -86,7 +86,8 @@ Task<void> DockerSandbox::attach_agent() {
   auto socket = co_await fetch_agent_socket(target_.pid);
   auto devices = find_devices(target_.pid);
   if (socket && devices) {
-    agent_ = std::make_shared<Agent>(std::move(*socket), std::move(*devices));
+    agent_ = std::make_shared<Agent>(std::move(*socket), std::move(*devices),
+                                     context_->options.agent_timeout);
     co_return;
   }
   context_->log.info("sandbox {}: no agent: {}", id_,

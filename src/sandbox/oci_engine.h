@@ -22,7 +22,7 @@ struct OciOptions {
   std::string data_dir, run_dir;    // run_dir: short, private, lost at a reboot
   std::uint32_t userns_base = 200000, userns_size = 65536;
   std::uint64_t disk_bytes = 1ULL << 30;  // of the disk that prepare() makes ready
-  std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000};
+  std::chrono::milliseconds start_timeout{30000}, verify_timeout{10000}, agent_timeout{1000};
 };
 
 class Child;

@@ -125,7 +125,8 @@ void OciSandbox::attach_agent(base::Fd socket) {
     shared_->log.warn("sandbox {}: no agent: {}", id_, devices.error().context);
     return;
   }
-  agent_ = std::make_shared<Agent>(std::move(socket), std::move(*devices));
+  agent_ = std::make_shared<Agent>(std::move(socket), std::move(*devices),
+                                   shared_->options.agent_timeout);
 }
 
 // In a sandbox that an earlier warden left: the old one went with its socket. Tried once.

@@ -11,7 +11,6 @@ namespace {
 using sandbox::AccountAnswer;
 using sandbox::AccountQuestion;
 
-constexpr std::chrono::milliseconds kPatience{3000};
 constexpr std::size_t kMaxWaiting = 4;   // questions of one case, beside the one under way
 constexpr std::size_t kMaxHashing = 64;  // half a minute's work at most
 
@@ -83,7 +82,8 @@ net::Task<AccountAnswer> Accounts::ask_now(Claimant who, AccountQuestion questio
   const auto claimed = co_await pool_.acquire(std::move(who), nullptr);
   if (!claimed) co_return AccountAnswer::kNotOurs;
   const SlotRef slot = *claimed;
-  auto answer = co_await sandbox::ask_account(*slot->sandbox, std::move(question), kPatience);
+  const auto limit = pool_.settings().account_timeout;
+  auto answer = co_await sandbox::ask_account(*slot->sandbox, std::move(question), limit);
   if (answer) co_return *answer;
   log_.info("sandbox {}: {}", slot->id, answer.error().context);
   // A machine that has ended decides nothing; one that is full or hangs lets nobody in either.

@@ -36,6 +36,7 @@ struct PoolSettings {
   std::chrono::milliseconds warm_max_age{6 * 3600 * 1000}, status_interval{60000};
   std::chrono::milliseconds upkeep{1000};  // surplus and stale ones are looked for this often
   std::chrono::milliseconds claim_timeout{15000}, start_timeout{30000}, verify_timeout{10000};
+  std::chrono::milliseconds account_timeout{3000};  // for an answer of a machine's accounts
   cases::LifeSettings life;
   std::chrono::milliseconds backoff_first{500}, backoff_most{30000};
   std::chrono::milliseconds restore_patience{120000};  // with an engine that is away

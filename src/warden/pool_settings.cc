@@ -36,6 +36,11 @@ PoolSettings pool_settings(const config::Settings& settings) {
   out.claim_timeout = from.claim_timeout;
   out.start_timeout = from.start_timeout;
   out.verify_timeout = from.verify_timeout;
+  out.recheck = from.recheck_interval;
+  out.backoff_first = from.backoff_first;
+  out.backoff_most = std::max(from.backoff_first, from.backoff_most);
+  out.account_timeout = settings.cases.account_timeout;
+  out.restore_patience = settings.cases.restore_timeout;
   out.life.observe = settings.cases.observe;
   out.life.keep = settings.cases.keep;
   out.life.max_running = settings.cases.max_running;

@@ -45,6 +45,9 @@ ReloadPlan plan_reload(const config::Settings& now, const config::Settings& next
   config::ContainerPool pool = next.container_pool;
   compare.fixed("container_pool.engine", mine.container_pool.engine, pool.engine);
   pool.engine = mine.container_pool.engine;
+  compare.fixed("container_pool.agent_timeout", mine.container_pool.agent_timeout,
+                pool.agent_timeout);
+  pool.agent_timeout = mine.container_pool.agent_timeout;
   compare.apply("container_pool", mine.container_pool, pool);
   compare.apply("cases", mine.cases, next.cases);
   compare.apply("container (new sandboxes)", mine.container, next.container);
