@@ -11,12 +11,12 @@ using S = Settings;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 constexpr seconds kDay{86400};
+constexpr milliseconds kShortest{100}, kLongest{600'000};
 constexpr std::uint64_t kMi = 1ULL << 20, kTi = 1ULL << 40;
 
 std::vector<Key> pool_keys() {
   constexpr auto kP = &S::container_pool;
   using P = ContainerPool;
-  constexpr milliseconds kShortest{100}, kLongest{600'000};
   return {
       {"container_pool", "engine",
        TextType{in<kP, &P::engine>, TextRule::kName, {"oci", "docker", "fake"}},
