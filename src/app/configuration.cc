@@ -7,7 +7,7 @@
 #include <array>
 #include <cstdio>
 
-#include "app/commands.h"
+#include "app/serve.h"
 
 namespace sandtrap::app {
 

@@ -15,9 +15,9 @@
 #include <cstring>
 #include <thread>
 
-#include "app/commands.h"
 #include "app/configuration.h"
 #include "app/listening.h"
+#include "app/serve.h"
 #include "ipc/messages.h"
 
 namespace sandtrap::app {

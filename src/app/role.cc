@@ -11,10 +11,10 @@
 #include <cstdio>
 #include <string>
 
-#include "app/commands.h"
 #include "app/configuration.h"
 #include "app/engines.h"
 #include "app/launch.h"
+#include "app/serve.h"
 #include "gate/gate.h"
 #include "scribe/scribe.h"
 #include "warden/warden.h"

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "app/commands.h"
 #include "app/configuration.h"
 #include "app/folders.h"
 #include "app/guest_fit.h"
@@ -15,6 +14,7 @@
 #include "app/listening.h"
 #include "app/port_loan.h"
 #include "app/reloading.h"
+#include "app/serve.h"
 #include "app/supervisor.h"
 #include "config/document.h"
 #include "config/persona.h"
