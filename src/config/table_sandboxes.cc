@@ -67,10 +67,10 @@ std::vector<Key> pool_keys() {
       {"container_pool", "backoff_first",
        MillisecondsType{in<kP, &P::backoff_first>, kShortest, kLongest},
        "After a failed start of an image the next one waits so long, and twice as long after each "
-       "further failure …"},
+       "further failure."},
       {"container_pool", "backoff_most",
        MillisecondsType{in<kP, &P::backoff_most>, kShortest, kLongest},
-       "… but never longer than this."},
+       "A start that follows failures waits no longer than this."},
   };
 }
 
