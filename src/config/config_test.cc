@@ -189,6 +189,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"container_pool:\n  size: 60\n", "f:2:9:", "max_total is 50"},
         Bad{"container_pool:\n  max_total: 2\n", "f:2:14:", "size is 3"},
         Bad{"authentication: {failure_delay_min: 9s}", "f:1:37:", "min at most max"},
+        Bad{"container_pool: {backoff_first: 31s}", "f:1:33:", "backoff_most is 30s"},
+        Bad{"container_pool: {backoff_most: 400ms}", "f:1:32:", "backoff_first is 500ms"},
+        Bad{"container_pool: {agent_timeout: 3s}", "f:1:33:", "cases.account_timeout is 3s"},
+        Bad{"cases: {account_timeout: 1s}", "f:1:26:", "agent_timeout is 1s"},
+        Bad{"container_pool: {verify_timeout: 1s}", "f:1:34:", "agent_timeout is 1s"},
+        Bad{"container_pool: {claim_timeout: 500ms}", "f:1:33:", "agent_timeout less"},
         Bad{"oci: {userns_base: 4294901760}", "f:1:20:", "last user id"}));
 
 TEST(Load, ReportsAllProblemsAtOnceInTheOrderOfTheFile) {

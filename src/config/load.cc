@@ -126,6 +126,7 @@ class Loader {
                            "size at most max_total",
                            pool.size, pool.max_total));
     }
+    check_patience(root);
     if (settings_.recording.max_bytes > settings_.disk.recordings_bytes) {
       disagree(root, present("recording.max_bytes", "disk.recordings_bytes"),
                "recording.max_bytes is more than disk.recordings_bytes; allowed: at most as much");
@@ -152,6 +153,28 @@ class Loader {
       disagree(root, present("server.gate_user", "server.scribe_user"),
                "server.gate_user and server.scribe_user are the same account; allowed: two "
                "different ones, so that a gate that was taken over cannot touch the recordings");
+    }
+  }
+
+  void check_patience(const Node& root) {
+    const ContainerPool& pool = settings_.container_pool;
+    if (pool.backoff_most < pool.backoff_first) {
+      disagree(
+          root, present("container_pool.backoff_most", "container_pool.backoff_first"),
+          fmt::format("backoff_first is {} and backoff_most is {}; allowed: first at most most",
+                      format_duration(pool.backoff_first), format_duration(pool.backoff_most)));
+    }
+    // Whoever waits must still be there when it is the engine's turn.
+    const std::pair<std::string_view, std::chrono::milliseconds> waits[] = {
+        {"container_pool.verify_timeout", pool.verify_timeout},
+        {"container_pool.claim_timeout", pool.claim_timeout},
+        {"cases.account_timeout", settings_.cases.account_timeout}};
+    for (const auto& [path, wait] : waits) {
+      if (pool.agent_timeout < wait) continue;
+      disagree(root, present("container_pool.agent_timeout", path),
+               fmt::format("container_pool.agent_timeout is {} and {} is {}; allowed: "
+                           "agent_timeout less, so that the engine's turn comes",
+                           format_duration(pool.agent_timeout), path, format_duration(wait)));
     }
   }
 

@@ -109,8 +109,8 @@ std::vector<Key> case_keys() {
        "The machine's own accounts must judge a login within this time; else it is refused."},
       {"cases", "restore_timeout",
        MillisecondsType{in<kC, &C::restore_timeout>, kShortest, kLongest},
-       "A case that returns to its preserved disk while the engine is away waits so long for it; "
-       "then a new sandbox takes its place."},
+       "A case whose preserved disk cannot be had because the engine is away is refused for so "
+       "long; then a new sandbox takes its place."},
   };
 }
 

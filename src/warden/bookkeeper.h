@@ -1,7 +1,8 @@
 // Keeps the casebook (casebook.h) in step with what the warden knows: collects what has changed and
 // saves it on the disk thread, one save at a time, so that the loop never waits for a disk. What is
-// lost by a kill -9 is what changed in the last moment (some 20 ms).
-// The file is as bounded as the table is. What the login policy remembers goes with its case.
+// lost by a kill -9 is what changed in the last moment: usually some 20 ms, longer where a save
+// takes or fails, for what changes meanwhile waits for that one. The file is as bounded as the
+// table is. What the login policy remembers goes with its case.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

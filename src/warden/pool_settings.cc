@@ -38,7 +38,7 @@ PoolSettings pool_settings(const config::Settings& settings) {
   out.verify_timeout = from.verify_timeout;
   out.recheck = from.recheck_interval;
   out.backoff_first = from.backoff_first;
-  out.backoff_most = std::max(from.backoff_first, from.backoff_most);
+  out.backoff_most = from.backoff_most;
   out.account_timeout = settings.cases.account_timeout;
   out.restore_patience = settings.cases.restore_timeout;
   out.life.observe = settings.cases.observe;

@@ -12,7 +12,7 @@
 
 namespace sandtrap::warden {
 
-// Builds the concrete engine on the warden's loop: only src/app names concrete classes.
+// Makes the concrete engine on the warden's loop: of the roles none names its class, src/app does.
 using EngineFactory = std::function<std::unique_ptr<sandbox::Engine>(
     const config::Settings&, boost::asio::io_context&, base::Log&)>;
 

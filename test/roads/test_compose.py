@@ -49,7 +49,8 @@ class Site:
 
     def compose(self, *words, **kwargs):
         done = m.run(*self.command, *words, cwd=m.ROOT, env=self.environment, **kwargs)
-        assert not re.search("warn|obsolete|deprecated", done.stdout, re.I), done.stdout
+        # What the containers log is theirs: a role may warn.
+        assert words[0] == "logs" or not re.search("warn|obsolete|deprecated", done.stdout, re.I), done.stdout
         return done
 
     def docker(self, *words, **kwargs):
