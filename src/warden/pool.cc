@@ -53,10 +53,12 @@ void SandboxPool::open(std::vector<sandbox::Leftover> leftovers) {
 
 void SandboxPool::configure(PoolSettings settings) {
   const bool other_images = settings.images != settings_.images;
+  const bool other_recheck = settings.recheck != settings_.recheck;
   settings_ = std::move(settings);
   life_.configure(settings_.life);
   demand_.configure({settings_.size, settings_.size_max});
   if (other_images) use_images(settings_.images);
+  if (other_recheck) recheck_timer_.cancel();  // so that the new interval counts at once
   trim(base::monotonic_now(), true);
   look_after();
   refill();

@@ -1,6 +1,7 @@
 // The pool's supply side: orders sandboxes, verifies them, backs off when the engine fails.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <tuple>
 #include <utility>
 
 #include "warden/pool.h"
@@ -213,11 +214,12 @@ void SandboxPool::place(const SlotRef& slot) {
 net::Task<void> SandboxPool::recheck_loop() {
   while (!draining_) {
     recheck_timer_.expires_after(settings_.recheck);
-    co_await recheck_timer_.async_wait(net::use_ec);
+    const auto waited = co_await recheck_timer_.async_wait(net::use_ec);
     const auto oldest = std::min_element(
         warm_.begin(), warm_.end(),
         [](const SlotRef& a, const SlotRef& b) { return a->checked < b->checked; });
-    if (draining_ || oldest == warm_.end()) continue;
+    const bool other_interval = static_cast<bool>(std::get<0>(waited));
+    if (draining_ || other_interval || oldest == warm_.end()) continue;
     (*oldest)->checked = base::monotonic_now();
     tasks_.spawn("verify sandbox again", recheck(*oldest));
   }

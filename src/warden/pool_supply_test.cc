@@ -52,6 +52,32 @@ TEST(PoolSupply, KeepsMoreWarmWhileManyComeAndFewerWhenToldTo) {
   EXPECT_EQ(rig.pool.warm(), 1U);
 }
 
+TEST(PoolSupply, ANewIntervalOfChecksCountsAtOnce) {
+  PoolSettings s = settings_of(1, 1);
+  sandbox::FakeOptions dying;
+  dying.verify_fails = [](unsigned n) { return n == 2; };
+  Rig rig(s, dying);
+  ASSERT_TRUE(rig.until([&] { return rig.pool.warm() == 1; }));
+  s.recheck = 10ms;  // it was 30 s
+  rig.pool.configure(s);
+  ASSERT_TRUE(rig.until([&] { return rig.engine.counts().destroyed == 1; }));
+}
+
+TEST(PoolSettings, TakePatienceFromTheConfiguration) {
+  config::Settings settings;
+  settings.container_pool.recheck_interval = 7s;
+  settings.container_pool.backoff_first = 300ms;
+  settings.container_pool.backoff_most = 9s;
+  settings.cases.account_timeout = 4s;
+  settings.cases.restore_timeout = 50s;
+  const PoolSettings pool = pool_settings(settings);
+  EXPECT_EQ(pool.recheck, 7s);
+  EXPECT_EQ(pool.backoff_first, 300ms);
+  EXPECT_EQ(pool.backoff_most, 9s);
+  EXPECT_EQ(pool.account_timeout, 4s);
+  EXPECT_EQ(pool.restore_patience, 50s);
+}
+
 TEST(PoolSupply, StaleOnesAreReplacedAndNeverMissed) {
   PoolSettings s = settings_of(2, 2);
   s.warm_max_age = 100ms;

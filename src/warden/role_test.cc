@@ -218,5 +218,17 @@ TEST(Reload, SettingsOfOtherRolesAreNotReported) {
   EXPECT_TRUE(plan.needs_restart.empty());
 }
 
+TEST(Reload, TheAgentsTimeIsTheEnginesAndTheEngineIsMadeOnce) {
+  const config::Settings now;
+  config::Settings next;
+  next.container_pool.agent_timeout = 2s;
+  next.container_pool.backoff_first = 2s;
+  const ReloadPlan plan = plan_reload(now, next);
+  EXPECT_EQ(plan.needs_restart, std::vector<std::string>{"container_pool.agent_timeout"});
+  EXPECT_EQ(plan.applied, std::vector<std::string>{"container_pool"});
+  EXPECT_EQ(plan.settings.container_pool.agent_timeout, 1s);
+  EXPECT_EQ(plan.settings.container_pool.backoff_first, 2s);
+}
+
 }  // namespace
 }  // namespace sandtrap::warden
