@@ -24,6 +24,7 @@ using base::fail;
 using base::fail_errno;
 
 constexpr std::chrono::seconds kFormerRoles{20};
+constexpr std::chrono::seconds kReader{3};  // for what only `sandtrap status` looks at
 
 base::Status make_folder(const std::string& path, uid_t uid, gid_t gid, mode_t mode) {
   std::error_code error;
@@ -64,10 +65,11 @@ base::Result<base::Fd> try_lock(const std::string& path) {
 }
 
 // Of a gate that may write nothing: others made the file. Shared, for there may be several of them.
+// It only tells `sandtrap status` that the gate lives, so the gate can do without.
 base::Result<base::Fd> lock_of_a_reader(const config::Settings& settings) {
   const std::string path =
       fmt::format("{}/{}.process.lock", settings.run_dir, name(RoleKind::kGate));
-  const auto give_up = std::chrono::steady_clock::now() + kFormerRoles;
+  const auto give_up = std::chrono::steady_clock::now() + kReader;
   for (;;) {
     base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (file && ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return file;
@@ -169,9 +171,12 @@ base::Result<Locks> take_locks(const config::Settings& settings, const std::vect
   for (const RoleKind role : roles) {
     if (locks.roles.contains(role)) continue;
     if (is_gate_alone(roles) && is_read_only(settings.run_dir)) {
-      auto lock = lock_of_a_reader(settings);
-      if (!lock) return tl::unexpected(lock.error());
-      locks.roles.emplace(role, std::move(*lock));
+      if (auto lock = lock_of_a_reader(settings)) {
+        locks.roles.emplace(role, std::move(*lock));
+      } else {
+        locks.roles.emplace(role, base::Fd());
+        log.warn("{}; `sandtrap status` will not see this {}", lock.error().context, name(role));
+      }
       continue;
     }
     auto own = lock_for_supervisor(settings, role);

@@ -33,8 +33,8 @@ struct Locks {
 };
 // kExists if another instance serves this data folder. Waits a little for role processes of a
 // supervisor that was killed: they end by themselves. A gate alone on a read-only run_dir
-// shares its lock with others like it, which only says that it lives: the port can be bound only
-// once.
+// shares its lock with others like it, which only says that it lives, and starts without one where
+// it cannot be had: the port can be bound only once.
 base::Result<Locks> take_locks(const config::Settings& settings, const std::vector<RoleKind>& roles,
                                base::Log& log);
 

@@ -9,7 +9,10 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
+#include "config/value.h"
 #include "ipc/messages.h"
 
 namespace sandtrap::app {
@@ -84,6 +87,24 @@ base::Result<ListenAddress> parse_listen(std::string_view text) {
   std::memcpy(&out.address, &v4, sizeof v4);
   out.size = sizeof v4;
   return out;
+}
+
+bool is_listened_to(const std::string& address) {
+  const auto wanted = config::parse_listen(address);
+  if (!wanted) return false;
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream file(table);
+    std::string line;
+    while (std::getline(file, line)) {
+      std::istringstream words(line);
+      std::string number, local, remote, state;
+      words >> number >> local >> remote >> state;
+      const std::size_t colon = local.rfind(':');
+      if (state != "0A" || colon == std::string::npos) continue;
+      if (std::strtoul(local.c_str() + colon + 1, nullptr, 16) == wanted->port) return true;
+    }
+  }
+  return false;
 }
 
 base::Result<std::vector<base::Fd>> bind_listening(const std::vector<std::string>& addresses) {

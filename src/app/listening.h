@@ -27,6 +27,10 @@ base::Result<std::vector<base::Fd>> bind_listening(const std::vector<std::string
 
 bool is_tcp(int fd);
 
+// A TCP socket of this network namespace listens on that port (proc(5), /proc/net/tcp). Nothing is
+// connected to: that would be an attacker's connection in the log.
+bool is_listened_to(const std::string& address);
+
 // What a service manager opened for this process (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, from
 // descriptor 3 on); empty when there is none. Takes the variables out of the environment.
 // kInvalid: one of them is no TCP socket.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,6 +24,7 @@
 namespace sandtrap::app {
 namespace {
 
+constexpr const char* kName = "ports.sock";
 constexpr std::chrono::milliseconds kRetry{100};
 constexpr std::size_t kMaxBorrowers = 64;
 
@@ -33,7 +35,7 @@ union ControlRoom {
 };
 
 base::Result<sockaddr_un> address_in(const std::string& run_dir) {
-  const std::string path = run_dir + "/ports.sock";
+  const std::string path = run_dir + "/" + kName;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -41,6 +43,18 @@ base::Result<sockaddr_un> address_in(const std::string& run_dir) {
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   return address;
+}
+
+// From here on they are read, not delivered; process 1 of a container would ignore them otherwise.
+base::Result<base::Fd> signals_of_the_end() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT}) ::sigaddset(&set, number);
+  base::Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!signals || ::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) {
+    return base::fail_errno("signalfd", errno);
+  }
+  return signals;
 }
 
 base::Fd new_socket() {
@@ -70,16 +84,19 @@ base::Result<base::Fd> open_lending(const std::string& run_dir) {
   return socket;
 }
 
-// Until a signal ends the process. A borrower says nothing: what can be read of it is its end.
-[[noreturn]] void lend(const base::Fd& door, const std::vector<base::Fd>& sockets, base::Log& log) {
+// Until a signal comes. A borrower says nothing: what can be read of it is its end.
+void lend(const base::Fd& door, const std::vector<base::Fd>& sockets, const base::Fd& signals,
+          base::Log& log) {
   std::vector<base::Fd> borrowers;
   for (;;) {
-    std::vector<pollfd> waiting = {{door.get(), POLLIN, 0}};
+    std::vector<pollfd> waiting = {{door.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
     for (const base::Fd& borrower : borrowers) waiting.push_back({borrower.get(), POLLIN, 0});
     if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
     for (std::size_t i = borrowers.size(); i > 0; --i) {
-      if (waiting[i].revents != 0) borrowers.erase(borrowers.begin() + static_cast<long>(i) - 1);
+      if (waiting[i + 1].revents != 0)
+        borrowers.erase(borrowers.begin() + static_cast<long>(i) - 1);
     }
+    if (waiting[1].revents != 0) return;
     if (waiting.front().revents == 0) continue;
     base::Fd peer(::accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!peer || !is_trusted(peer.get()) || borrowers.size() >= kMaxBorrowers) continue;
@@ -172,6 +189,11 @@ base::Result<std::vector<base::Fd>> receive_ports(int socket) {
   return sockets;
 }
 
+bool lends_ports(const std::string& run_dir) {
+  struct stat info {};
+  return ::lstat((run_dir + "/" + kName).c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
 base::Result<Ports> borrow_ports(const std::string& run_dir, base::Log& log) {
   const auto address = address_in(run_dir);
   if (!address) return tl::unexpected(address.error());
@@ -187,8 +209,11 @@ int lend_ports(const std::string& config) {
   const auto settings = read_configuration(config);
   if (!settings) return kBadConfig;
   base::Log log("listen", log_level(*settings));
-  // As process 1 of a container it would ignore them.
-  for (const int number : {SIGTERM, SIGINT}) ::signal(number, [](int) { ::_exit(0); });
+  const auto signals = signals_of_the_end();
+  if (!signals) {
+    log.error("{}", signals.error().context);
+    return kFailed;
+  }
   const auto sockets = bind_listening(settings->server.listen);
   if (!sockets) {
     log.error("{}", sockets.error().context);
@@ -200,7 +225,16 @@ int lend_ports(const std::string& config) {
     return kFailed;
   }
   fmt::print(stderr, "sandtrap listen ready: {}\n", fmt::join(settings->server.listen, ", "));
-  lend(*door, *sockets, log);
+  struct stat mine {};
+  struct stat there {};
+  const std::string path = settings->run_dir + "/" + kName;
+  ::lstat(path.c_str(), &mine);
+  lend(*door, *sockets, *signals, log);
+  // Another lender may have taken the place.
+  const bool still = ::lstat(path.c_str(), &there) == 0 && there.st_dev == mine.st_dev &&
+                     there.st_ino == mine.st_ino;
+  if (still) ::unlink(path.c_str());
+  return kOk;
 }
 
 }  // namespace sandtrap::app

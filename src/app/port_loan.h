@@ -20,6 +20,9 @@ struct Ports {
 // Waits until the lender is there; a signal ends the process meanwhile.
 base::Result<Ports> borrow_ports(const std::string& run_dir, base::Log& log);
 
+// Whether `sandtrap listen` is there, or ended without taking its socket away.
+bool lends_ports(const std::string& run_dir);
+
 // One message with descriptors beside it, over a connected socket.
 base::Status send_ports(int socket, const std::vector<base::Fd>& sockets);
 // kInvalid: there are none, or one is no TCP socket.

@@ -233,8 +233,10 @@ TEST_F(Serve, AGateBorrowsItsPortsAndEndsWithTheLender) {
     shared += name.starts_with("socket:") && lent.contains(name) ? 1 : 0;
   }
   EXPECT_EQ(shared, 1) << "the gate's listening socket is the lender's";
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/run/ports.sock"));
   ::kill(lender, SIGTERM);
   EXPECT_EQ(wait_exit(lender), 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/run/ports.sock"));
   EXPECT_EQ(wait_exit(gate), 1);
   EXPECT_THAT(contents(folder_ + "/gate-log"), HasSubstr("which lent the ports, has ended"));
 }

@@ -13,18 +13,17 @@
 #include <boost/json.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "app/configuration.h"
+#include "app/listening.h"
 #include "app/locks.h"
+#include "app/port_loan.h"
 #include "base/fd.h"
 #include "cli/colours.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
 #include "cli/json_output.h"
 #include "cli/printable.h"
-#include "config/value.h"
 #include "journal/names.h"
 
 namespace sandtrap::cli {
@@ -52,26 +51,6 @@ Usage usage_of(const std::string& folder, std::uint64_t limit) {
     }
   }
   return out;
-}
-
-// A TCP socket of this network namespace listens on that port (proc(5), /proc/net/tcp). Nothing is
-// connected to: that would be an attacker's connection in the log.
-bool listens(const std::string& address) {
-  const auto wanted = config::parse_listen(address);
-  if (!wanted) return false;
-  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-    std::ifstream file(table);
-    std::string line;
-    while (std::getline(file, line)) {
-      std::istringstream words(line);
-      std::string number, local, remote, state;
-      words >> number >> local >> remote >> state;
-      const std::size_t colon = local.rfind(':');
-      if (state != "0A" || colon == std::string::npos) continue;
-      if (std::strtoul(local.c_str() + colon + 1, nullptr, 16) == wanted->port) return true;
-    }
-  }
-  return false;
 }
 
 std::optional<Status::Trouble> last_error(const std::string& data_dir) {
@@ -118,9 +97,12 @@ void count_data(const config::Settings& s, Status& out) {
   out.preserved = usage_of(s.data_dir + "/preserved", s.preservation.max_bytes);
 }
 
-bool lends_ports(const std::string& run_dir) {
-  struct stat info {};
-  return ::lstat((run_dir + "/ports.sock").c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+// What runs has loaded another configuration than the broken one that lies there now. That one's
+// run_dir, as far as it could be read; else that of containers.
+std::string folder_of_locks(const std::string& run_dir) {
+  std::error_code error;
+  if (fs::is_directory(run_dir, error)) return run_dir;
+  return fs::path(run_dir).parent_path().string();
 }
 
 json::object to_json(const Usage& usage) {
@@ -176,10 +158,15 @@ Status gather_status(const config::Settings& s, const StatusView& view) {
     if (!role.empty() && role != name) continue;
     out.roles.push_back({name, app::role_runs(s.run_dir, name)});
   }
+  if (view.locks_alone) {
+    if (role == "port") out.ports.push_back({s.run_dir, app::lends_ports(s.run_dir), false});
+    return out;
+  }
   if (role.empty() || role == "gate" || role == "port") {
-    const bool lent = role == "gate" && lends_ports(s.run_dir);
+    const bool lends = role == "gate" && app::lends_ports(s.run_dir);
     for (const std::string& address : s.server.listen) {
-      out.ports.push_back({address, !lent && listens(address), lent});
+      const bool open = app::is_listened_to(address);
+      out.ports.push_back({address, open, lends && !open});
     }
   }
   out.engine = s.container_pool.engine;
@@ -281,9 +268,19 @@ std::string as_text(const Status& status, bool colours) {
 }
 
 int status(const StatusOptions& options) {
-  const auto settings = app::read_configuration(options.config);
-  if (!settings) return kBadConfig;
-  const Status found = gather_status(*settings, {options.role, options.brief});
+  config::LoadResult loaded = app::load_configuration(options.config);
+  config::Settings& settings = loaded.settings;
+  for (const config::Problem& problem : loaded.problems) {
+    fmt::print(stderr, "{}\n", config::to_string(problem));
+  }
+  const bool broken = !loaded.problems.empty();
+  if (broken && !options.brief) return kBadConfig;
+  if (broken) {
+    settings.run_dir = folder_of_locks(settings.run_dir);
+    fmt::print(stderr, "the configuration does not load: only the locks in {} were looked at\n",
+               printable(settings.run_dir));
+  }
+  const Status found = gather_status(settings, {options.role, options.brief, broken});
   fmt::print("{}", options.json ? as_json(found) : as_text(found, wants_colours(stdout)));
   return is_healthy(found) ? kOk : kFailed;
 }

@@ -45,6 +45,9 @@ struct Status {
 struct StatusView {
   std::string role;    // of this one alone, or "port": of the ports alone; empty: of all
   bool brief = false;  // without what takes long: files are not counted
+  // Nothing but whether the roles' locks are held, or whether ports are lent: no setting but
+  // run_dir is known.
+  bool locks_alone = false;
 };
 // What a container of one role lacks is not looked at: a gate has no data folder and asks nobody.
 Status gather_status(const config::Settings& settings, const StatusView& view);

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 from honeypot import BINARY, wait_until
@@ -46,3 +47,22 @@ def test_status_follows_the_roles_and_its_exit_status_says_whether_all_is_well(f
     assert pot.stop() == 0
     code, told = status(pot)
     assert code == 1 and not any(told["roles"].values()) and not any(told["ports"].values())
+
+
+def test_a_broken_file_and_a_forgotten_socket_mislead_no_healthcheck(fresh):
+    pot = fresh(size=0)
+    run_dir = os.path.dirname(os.readlink(f"/proc/{pot.role_pids()['scribe']}/fd/5"))  # its lock
+    # As a `sandtrap listen` that was killed leaves it; the gate's port is this network's.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forgotten:
+        forgotten.bind(f"{run_dir}/ports.sock")
+    code, told = status(pot, "--role", "gate")
+    assert code == 0 and told["ports"] == {f"127.0.0.1:{pot.port}": True}, told
+    pot.config.write_text(pot.config.read_text() + "\nnonsense: 1\n")
+    for role in ("gate", "warden", "scribe"):
+        ask = [BINARY, "status", "--role", role, "--config", pot.config]
+        assert subprocess.run(ask, capture_output=True, timeout=30).returncode == 78
+        brief = subprocess.run([*ask, "--brief"], capture_output=True, text=True, timeout=30)
+        assert brief.returncode == 0 and brief.stdout.split() == [role, "running"], brief
+        assert "nonsense" in brief.stderr and f"only the locks in {run_dir} were looked at" in brief.stderr, brief
+    assert pot.stop() == 0
+    assert status(pot, "--brief", "--role", "gate")[0] == 1
