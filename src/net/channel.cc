@@ -22,6 +22,7 @@ constexpr int kSocketBuffer = 1 << 20;
 // them all up.
 constexpr std::size_t kMaxQueuedDescriptors = 1024;
 constexpr std::size_t kPostedAtOnce = 32 * 1024;
+constexpr unsigned kInARow = 64;  // messages read before others have their turn
 
 struct Outgoing {
   base::Bytes bytes;
@@ -194,6 +195,7 @@ struct Channel::Impl : std::enable_shared_from_this<Channel::Impl> {
   base::ByteView unread;  // of `buffer`
   base::Bytes posted;     // messages that leave at the end of this turn
   bool flush_scheduled = false;
+  unsigned in_a_row = 0;  // messages that were there without a wait
   std::deque<Outgoing> queue;
   std::size_t queued_bytes = 0, queued_descriptors = 0;
 };
@@ -245,10 +247,17 @@ base::Status Channel::post(const ipc::Message& message) {
 
 asio::awaitable<base::Result<Packet>> Channel::receive() {
   const std::shared_ptr<Impl> impl = impl_;  // close() may happen while we wait
+  // A peer that never pauses must not keep the loop from everybody else.
+  if (impl->in_a_row >= kInARow) {
+    impl->in_a_row = 0;
+    co_await asio::post(impl->socket.get_executor(), asio::use_awaitable);
+  }
   for (;;) {
     if (!impl->socket.is_open()) co_return base::fail(Errc::kClosed, "channel closed");
     auto packet = impl->next();
+    if (packet) ++impl->in_a_row;
     if (packet || packet.error().code != Errc::kTimeout) co_return packet;
+    impl->in_a_row = 0;
     auto [error] =
         co_await impl->socket.async_wait(asio::posix::stream_descriptor::wait_read, use_ec);
     if (error) co_return base::fail(Errc::kClosed, "channel closed");

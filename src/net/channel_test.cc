@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 namespace sandtrap::net {
 namespace {
@@ -55,6 +56,28 @@ TEST_F(ChannelTest, CarriesAMessageAndItsDescriptors) {
   char c = 0;
   EXPECT_EQ(::read(reader.get(), &c, 1), 1);
   EXPECT_EQ(c, 'x');
+}
+
+TEST_F(ChannelTest, APeerThatNeverPausesLeavesOthersTheirTurn) {
+  constexpr int kMessages = 1000;
+  for (int i = 0; i < kMessages; ++i) ASSERT_TRUE(left->post(ipc::PeerConnected{"warden"}));
+  ASSERT_TRUE(left->send(ipc::PeerConnected{"warden"}));  // all in a few packets now
+  int seen = 0, seen_by_another = -1;
+  asio::co_spawn(
+      io,
+      [](Channel& channel, int& count) -> asio::awaitable<void> {
+        for (; count <= kMessages; ++count) {
+          const auto packet = co_await channel.receive();
+          if (!packet) co_return;
+        }
+      }(*right, seen),
+      asio::detached);
+  asio::post(io, [&] { seen_by_another = seen; });
+  io.restart();
+  io.run();
+  EXPECT_EQ(seen, kMessages + 1);
+  EXPECT_GE(seen_by_another, 0);
+  EXPECT_LT(seen_by_another, 100);
 }
 
 TEST_F(ChannelTest, CarriesTheLargestCommand) {

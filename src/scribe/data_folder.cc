@@ -180,15 +180,15 @@ Result<Fd> DataFolder::day_of(const std::string& path) const {
   return open_at(recordings_, inside.substr(0, inside.find('/')), O_RDONLY | O_DIRECTORY);
 }
 
-Result<RecordingFiles> DataFolder::open_recording(const std::string& path) const {
+Result<RecordingFiles> DataFolder::open_recording(const std::string& path, int access) const {
   auto day = day_of(path);
   if (!day) return tl::unexpected(day.error());
   const std::string name = file_of(path);
-  auto cast = open_regular(*day, name, O_RDWR);
+  auto cast = open_regular(*day, name, access);
   if (!cast) return tl::unexpected(cast.error());
   RecordingFiles files;
   files.cast = std::move(*cast);
-  auto binary = open_regular(*day, sidecar_of(name), O_RDWR);
+  auto binary = open_regular(*day, sidecar_of(name), access);
   if (!binary && binary.error().code != base::Errc::kNotFound) {
     return tl::unexpected(binary.error());
   }

@@ -3,6 +3,8 @@
 // docs/recordings.md shows the layout.
 #pragma once
 
+#include <fcntl.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -47,7 +49,7 @@ class DataFolder {
 
   // Both files new and empty. A marker in recordings/.open/ holds `origin` until finished().
   base::Result<NewRecording> create_recording(const Origin& origin, base::WallTime now);
-  base::Result<RecordingFiles> open_recording(const std::string& path) const;
+  base::Result<RecordingFiles> open_recording(const std::string& path, int access = O_RDWR) const;
   bool is_open(const std::string& path) const;  // not finished()
   // Whether any process still has the .cast open for writing.
   bool has_writer(const std::string& path) const;

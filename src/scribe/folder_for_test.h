@@ -1,14 +1,20 @@
 // A temporary folder that goes with its test, and reading what the scribe wrote in it.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
+
+#include "base/fd.h"
 
 namespace sandtrap::scribe {
 
@@ -44,6 +50,27 @@ class FolderTest : public ::testing::Test {
       if (event.at("event").as_string() == type) some.push_back(event);
     }
     return some;
+  }
+
+  // How many of the first pages of a file are in memory.
+  static std::ptrdiff_t cached_pages(int fd, std::size_t bytes) {
+    constexpr std::size_t kPage = 4096;
+    void* map = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    EXPECT_NE(map, MAP_FAILED);
+    std::vector<unsigned char> cached(bytes / kPage);
+    EXPECT_EQ(::mincore(map, bytes, cached.data()), 0);
+    ::munmap(map, bytes);
+    return std::count_if(cached.begin(), cached.end(),
+                         [](unsigned char c) { return (c & 1) != 0; });
+  }
+  // False where files have no other home, as on tmpfs.
+  bool page_cache_can_go() const {
+    const std::string text(1 << 20, 'x');
+    const base::Fd file(::open((dir_ + "/.cache").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    EXPECT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    EXPECT_EQ(::fsync(file.get()), 0);
+    EXPECT_EQ(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
+    return cached_pages(file.get(), text.size()) < 16;
   }
 
   std::string dir_;

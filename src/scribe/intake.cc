@@ -53,6 +53,7 @@ Intake::Intake(asio::io_context& loop, DataFolder& folder, const config::Setting
 
 Intake::~Intake() {
   pool_.join();
+  behind_pool_.stop();  // what waits there is of use to nobody now
   behind_pool_.join();
 }
 

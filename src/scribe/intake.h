@@ -59,7 +59,7 @@ class Intake {
     Origin origin;
     std::uint64_t owner = 0;  // peer; 0: none that we know
     bool complete = false, finishing = false;
-    bool behind_busy = false;
+    bool behind_busy = false;  // also for good, after an error of the disk
     WriteBehind cast, binary;
   };
 
@@ -70,6 +70,8 @@ class Intake {
   void open_recording(std::uint64_t id, Peer& peer, const ipc::OpenRecording& request);
   bool finish_recording(std::uint64_t id, Peer& peer, const ipc::FinishRecording& request);
   bool recording_grew(std::uint64_t id, Peer& peer, const ipc::RecordingGrew& note);
+  void went_behind(const std::string& path, WriteBehind cast, WriteBehind binary,
+                   const base::Status& done);
   void deny(const Peer& peer, std::string_view request, std::string why);
   void peer_gone(std::uint64_t id);
   void repair();

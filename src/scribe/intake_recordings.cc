@@ -1,4 +1,6 @@
 // Recordings: opened for a gate, brought to the disk while they grow, finished at their end.
+#include <fcntl.h>
+
 #include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
@@ -65,19 +67,27 @@ bool Intake::recording_grew(std::uint64_t id, Peer& peer, const ipc::RecordingGr
   open.behind_busy = true;
   asio::post(behind_pool_, [this, path = note.path, cast = open.cast, binary = open.binary,
                             &folder = std::as_const(folder_)]() mutable {
-    if (const auto files = folder.open_recording(path)) {
-      cast.advance(files->cast.get());
-      if (files->binary) binary.advance(files->binary.get());
-    }
-    asio::post(loop_, [this, path, cast, binary] {
-      const auto still = recordings_.find(path);
-      if (still == recordings_.end()) return;
-      still->second.behind_busy = false;
-      still->second.cast = cast;
-      still->second.binary = binary;
-    });
+    // Only to read: one who writes would look like the gate to has_writer().
+    const auto files = folder.open_recording(path, O_RDONLY);
+    Status done = files ? cast.advance(files->cast.get()) : tl::unexpected(files.error());
+    if (done && files->binary) done = binary.advance(files->binary.get());
+    asio::post(loop_, [this, path, cast, binary, done] { went_behind(path, cast, binary, done); });
   });
   return true;
+}
+
+void Intake::went_behind(const std::string& path, WriteBehind cast, WriteBehind binary,
+                         const Status& done) {
+  const auto found = recordings_.find(path);
+  if (found == recordings_.end()) return;
+  Open& open = found->second;
+  if (!done) {
+    log_.error("{}: {}", path, done.error().context);
+    return emit(event::ErrorRaised{"scribe.recording", path + ": " + done.error().context});
+  }
+  open.behind_busy = false;
+  open.cast = cast;
+  open.binary = binary;
 }
 
 void Intake::sweep() {

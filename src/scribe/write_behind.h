@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "base/error.h"
+
 namespace sandtrap::scribe {
 
 class WriteBehind {
@@ -13,8 +15,9 @@ class WriteBehind {
   static constexpr std::uint64_t kStep = 1 << 20;  // less is not worth a trip to the disk
 
   // Starts writing what has come since the last call, then waits for what the last call started
-  // and drops it from memory. Nothing depends on it: errors of the disk are the finisher's to see.
-  void advance(int fd);
+  // and drops it from memory. An error of the disk: what it did not take stays in memory, where
+  // the finisher finds it; call no more then.
+  base::Status advance(int fd);
 
   std::uint64_t started() const { return started_; }
   std::uint64_t dropped() const { return dropped_; }

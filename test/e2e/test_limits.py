@@ -73,11 +73,15 @@ def test_kill_9_in_the_middle_of_compressing_loses_nothing(fresh):
     os.chown(pot.base / name, *(getattr((pot.data / "events.jsonl").stat(), key) for key in ("st_uid", "st_gid")))
     original = (pot.base / name).read_bytes()
     (pot.base / name).rename(plain)  # as if it had just been moved there
+    killed, half = None, -1
     for _ in range(2):
-        wait_until(lambda: unfinished.exists() and unfinished.stat().st_size > 1 << 20, 30, "a file half compressed")
-        scribe = pot.role_pids()["scribe"]
+        scribe = wait_until(lambda: pot.role_pids().get("scribe", killed) != killed and pot.role_pids()["scribe"],
+                            20, "a scribe")
+        wait_until(lambda: unfinished.exists() and unfinished.stat().st_mtime_ns != half
+                   and unfinished.stat().st_size > 1 << 20, 30, "a file half compressed")
         os.kill(scribe, signal.SIGKILL)
-        wait_until(lambda old=scribe: pot.role_pids().get("scribe") != old, 20, "its end")
+        wait_until(lambda: pot.role_pids().get("scribe") != scribe, 20, "its end")
+        killed, half = scribe, unfinished.stat().st_mtime_ns
         assert plain.exists() and not packed.exists(), "killed too late: it had been whole"
     wait_until(packed.exists, 60, "compressed in the end")
     wait_until(lambda: not plain.exists(), 20, "the plain one gone")
