@@ -21,11 +21,6 @@ namespace sandtrap::cli {
 namespace json = boost::json;
 namespace {
 
-int fail(const std::string& what, int code = kFailed) {
-  fmt::print(stderr, "sandtrap: {}\n", what);
-  return code;
-}
-
 std::optional<std::vector<cases::Case>> read_cases(const config::Settings& settings) {
   auto book = casebook::Casebook::open(settings.data_dir, casebook::Casebook::Mode::kReadOnly);
   if (!book && book.error().code == base::Errc::kNotFound) return std::vector<cases::Case>();

@@ -13,6 +13,9 @@ namespace sandtrap::cli {
 
 using app::kBadConfig, app::kDefaultConfig, app::kFailed, app::kNoPermission, app::kOk, app::kUsage;
 
+// Says on stderr what went wrong; the exit code to return.
+int fail(const std::string& what, int code = kFailed);
+
 struct CheckOptions {
   std::string config;
   bool json = false;

@@ -23,11 +23,6 @@ namespace sandtrap::cli {
 namespace json = boost::json;
 namespace {
 
-int fail(const std::string& what, int code = kFailed) {
-  fmt::print(stderr, "sandtrap: {}\n", what);
-  return code;
-}
-
 // Whether the image has this path; a link on the way there is another place.
 bool in_image(const base::Fd& image, const std::string& path) {
   if (!image) return false;
